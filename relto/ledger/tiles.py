@@ -1,0 +1,220 @@
+"""Tiles: how a tree and its entries are cut into files that never change (C2SP tlog-tiles).
+
+What it is not: a store. Tiles are rendered from rows whenever somebody asks; a full one may be kept by any cache for
+ever.
+
+Rules
+* Level 0 holds leaf hashes; hash i of tile (L, n) is the root over the *full* tile (L-1, 256n+i). A partial tile is
+  never hashed into the level above.
+* A partial tile or bundle is a prefix of the full one, so slicing serves all of them.
+* An entry has at most 65,535 bytes.
+
+    >>> [tile.path() for tile in tiles_of(257)]
+    ['tile/0/000', 'tile/0/001.p/1', 'tile/1/000.p/1']
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+from msgspec import Struct
+
+from relto.errors import Malformed
+from relto.ledger.merkle import (
+    HASH_SIZE,
+    SIZE_MAX,
+    Range,
+    consistency_ranges,
+    inclusion_ranges,
+    node_hash,
+    tree_root,
+)
+
+TILE_HEIGHT: Final = 8
+TILE_WIDTH: Final = 1 << TILE_HEIGHT
+ENTRY_MAX: Final = 65_535
+LEVEL_MAX: Final = 63
+ENTRIES: Final = "entries"
+
+# tlog-tiles, "Merkle Tree": groups of three digits, all but the last prefixed x; no group in front that is all zero;
+# widths 1..255 in `.p/`.
+_PATH = re.compile(r"tile/(entries|0|[1-9][0-9]?)/((?:x[0-9]{3}/)*[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?")
+
+
+class Tile(Struct, frozen=True, kw_only=True):
+    """One tile of hashes, or with `level=None` one bundle of entries; `width` below 256 means partial."""
+
+    level: int | None
+    index: int
+    width: int = TILE_WIDTH
+
+    def __post_init__(self) -> None:
+        if self.level is not None and not 0 <= self.level <= LEVEL_MAX:
+            raise Malformed(f"tile level {self.level} is outside 0..{LEVEL_MAX}")
+        if not 1 <= self.width <= TILE_WIDTH:
+            raise Malformed(f"tile width {self.width} is outside 1..{TILE_WIDTH}")
+        if self.index < 0 or (self.index * TILE_WIDTH + self.width) << (TILE_HEIGHT * (self.level or 0)) > SIZE_MAX:
+            raise Malformed(f"tile {self.index} lies outside of any tree")
+
+    @property
+    def start(self) -> int:
+        """The first hash (of its level) or entry."""
+        return self.index * TILE_WIDTH
+
+    def path(self) -> str:
+        """Below the log's prefix."""
+        groups, rest = [f"{self.index % 1000:03}"], self.index // 1000
+        while rest:
+            groups.append(f"x{rest % 1000:03}")
+            rest //= 1000
+        partial = "" if self.width == TILE_WIDTH else f".p/{self.width}"
+        return f"tile/{ENTRIES if self.level is None else self.level}/{'/'.join(reversed(groups))}{partial}"
+
+
+def parse_path(path: str) -> Tile:
+    """The tile that a path names, in its one spelling."""
+    match = _PATH.fullmatch(path) if len(path) <= 64 else None
+    if match is None:
+        raise Malformed(f"`{path[:80]}` is not the path of a tile")
+    level, groups, width = match.groups()
+    index = int(groups.replace("x", "").replace("/", ""))
+    tile = Tile(
+        level=None if level == ENTRIES else int(level), index=index, width=TILE_WIDTH if width is None else int(width)
+    )
+    if tile.path() != path:
+        raise Malformed(f"`{path}` is not the one spelling of a tile's path")
+    return tile
+
+
+def tiles_of(size: int) -> Iterator[Tile]:
+    """Every hash tile of a tree of this size, the partial ones of exactly this size among them."""
+    level, count = 0, size
+    while count:
+        for index in range(count // TILE_WIDTH):
+            yield Tile(level=level, index=index)
+        if count % TILE_WIDTH:
+            yield Tile(level=level, index=count // TILE_WIDTH, width=count % TILE_WIDTH)
+        level, count = level + 1, count // TILE_WIDTH
+
+
+def bundles_of(start: int, size: int) -> Iterator[Tile]:
+    """The bundles that a reader who has `start` entries of `size` still needs; the first may begin before `start`."""
+    for index in range(start // TILE_WIDTH, -(-size // TILE_WIDTH) if start < size else 0):
+        yield Tile(level=None, index=index, width=min(TILE_WIDTH, size - index * TILE_WIDTH))
+
+
+def is_servable(tile: Tile, size: int) -> bool:
+    """Whether a log of this size has all that the tile holds."""
+    return tile.start + tile.width <= size >> (TILE_HEIGHT * (tile.level or 0))
+
+
+# ── entry bundles ──
+
+
+def encode_bundle(entries: Sequence[bytes]) -> bytes:
+    """uint16 length ‖ bytes, for each entry."""
+    if not 1 <= len(entries) <= TILE_WIDTH:
+        raise Malformed(f"a bundle has 1..{TILE_WIDTH} entries, not {len(entries)}")
+    for entry in entries:
+        check_entry(entry)
+    return b"".join(len(entry).to_bytes(2, "big") + entry for entry in entries)
+
+
+def parse_bundle(data: bytes, width: int) -> list[bytes]:
+    """The entries of a bundle that must hold exactly `width`."""
+    entries, at = list[bytes](), 0
+    for _ in range(width):
+        stop = at + 2 + int.from_bytes(data[at : at + 2], "big")
+        if at + 2 > len(data) or stop > len(data):
+            raise Malformed(f"a bundle of {width} entries ends inside entry {len(entries)}")
+        entries.append(data[at + 2 : stop])
+        at = stop
+    if at != len(data):
+        raise Malformed(f"a bundle of {width} entries has {len(data) - at} bytes too many")
+    return entries
+
+
+def parse_hashes(data: bytes, width: int) -> list[bytes]:
+    """The hashes of a hash tile that must hold exactly `width`."""
+    if len(data) != width * HASH_SIZE:
+        raise Malformed(f"a tile of {width} hashes has {width * HASH_SIZE} bytes, not {len(data)}")
+    return [data[i : i + HASH_SIZE] for i in range(0, len(data), HASH_SIZE)]
+
+
+def check_entry(entry: bytes) -> bytes:
+    """The entry itself when it fits into a bundle."""
+    if len(entry) > ENTRY_MAX:
+        raise Malformed(f"an entry has at most {ENTRY_MAX} bytes, not {len(entry)}")
+    return entry
+
+
+# ── a tree over rows ──
+
+Hashes = Callable[[int, int], Sequence[bytes]]
+
+
+class Tree:
+    """A tree whose leaf hashes are read when needed: roots, proofs and tiles for any size up to what is stored.
+
+    Roots of full tiles are kept, since they never change: 32 bytes for each 256 leaves. The first proof reads every
+    leaf hash once, later ones at most two tiles of them.
+    """
+
+    __slots__ = ("_full", "_read")
+
+    def __init__(self, read: Hashes) -> None:
+        self._read = read
+        self._full: dict[Range, bytes] = {}  # (level, index) -> root over the full tile
+
+    def root(self, size: int) -> bytes:
+        """The root at this size."""
+        return self._range_root(0, size)
+
+    def inclusion(self, index: int, size: int) -> list[bytes]:
+        """As `merkle.inclusion_proof`."""
+        return [self._range_root(*one) for one in inclusion_ranges(index, size)]
+
+    def consistency(self, old: int, new: int) -> list[bytes]:
+        """As `merkle.consistency_proof`."""
+        return [self._range_root(*one) for one in consistency_ranges(old, new)]
+
+    def tile(self, tile: Tile) -> bytes:
+        """The content of a hash tile; the caller has asked `is_servable`."""
+        if tile.level is None:
+            raise Malformed("a bundle holds entries, not hashes")
+        return b"".join(self._row(tile.level, tile.start, tile.start + tile.width))
+
+    def _row(self, level: int, start: int, stop: int) -> Sequence[bytes]:
+        """Hashes of one level."""
+        if level:
+            return [self._tile_root(level - 1, index) for index in range(start, stop)]
+        row = self._read(start, stop)
+        if len(row) != stop - start:
+            raise Malformed(f"leaf hashes {start + len(row)}..{stop - 1} are not stored")
+        return row
+
+    def _tile_root(self, level: int, index: int) -> bytes:
+        found = self._full.get((level, index))
+        if found is None:
+            found = tree_root(self._row(level, index * TILE_WIDTH, (index + 1) * TILE_WIDTH))
+            self._full[level, index] = found
+        return found
+
+    def _range_root(self, start: int, stop: int) -> bytes:
+        """The root over leaves [start, stop), a subtree as `merkle` cuts them: perfect, or on the right edge."""
+        if start == stop:
+            return tree_root(())
+        parts = list[bytes]()
+        while start < stop:
+            # The largest perfect subtree that begins here and fits; sizes fall from left to right.
+            height = (stop - start).bit_length() - 1
+            level, inside = divmod(height, TILE_HEIGHT)
+            first = start >> (TILE_HEIGHT * level)
+            parts.append(tree_root(self._row(level, first, first + (1 << inside))))
+            start += 1 << height
+        folded = parts.pop()
+        while parts:
+            folded = node_hash(parts.pop(), folded)
+        return folded
