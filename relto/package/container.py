@@ -1,0 +1,371 @@
+"""The outside of a package: a zip of exactly two members, both stored.
+
+Written: `0.payload`, then `0.manifest.json`, no comment, no descriptor, ZIP64 only when a size needs it. Read: either
+order, other writers' spellings (descriptor, ZIP64 everywhere), and nothing else.
+
+INVARIANT: every byte of the file belongs to exactly one record; nothing can be put before, between or behind.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import struct
+import tempfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from msgspec import Struct
+
+from relto.errors import Malformed, NotFound, Refused, Unavailable
+
+MANIFEST_MAX: Final = 10 * 1024 * 1024
+SIZE_MAX: Final = 64 * 1024**3  # of what is sealed: the limit of the other writers
+FILE_MAX: Final = SIZE_MAX + 256 * 1024 * 1024
+DIRECTORY_MAX: Final = 4096
+
+PAYLOAD: Final = "0.payload"
+# The specification's text says `manifest.json`; every released reader looks for `0.manifest.json` only.
+MANIFESTS: Final = ("0.manifest.json", "manifest.json")
+
+_LOCAL = struct.Struct("<IHHHHHIIIHH")
+_CENTRAL = struct.Struct("<IHHHHHHIIIHHHHHII")
+_END = struct.Struct("<IHHHHIIH")
+_END64 = struct.Struct("<IQHHIIQQQQ")
+_LOCATOR = struct.Struct("<IIQI")
+_DATE_1980 = 0x0021  # 1 January 1980: when a package was made stands in the signed statement
+_FULL = 0xFFFFFFFF
+_FLAGS_KNOWN = 0x0808  # a descriptor follows; names are UTF-8
+
+Source = str | os.PathLike[str] | BinaryIO
+
+
+@contextmanager
+def reading(source: Source) -> Iterator[BinaryIO]:
+    """The source as a file object; one that was handed in stays open."""
+    if not isinstance(source, str | os.PathLike):
+        yield source
+        return
+    try:
+        # O_NONBLOCK: a pipe in the place of a file is refused below instead of being waited for.
+        descriptor = os.open(source, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError as error:
+        raise NotFound(f"there is no file `{os.fspath(source)}`") from error
+    except OSError as error:
+        raise Unavailable(f"`{os.fspath(source)}` cannot be read: {error.strerror}") from error
+    # Asked before it is made a file object, which for a folder would fail and leave the descriptor open.
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise Refused(f"`{os.fspath(source)}` is not a file", hint="pack a folder into one file first")
+    with os.fdopen(descriptor, "rb", buffering=0) as file:
+        yield file
+
+
+def size_of(file: BinaryIO) -> int | None:
+    """The bytes from here to the end, or None when the source cannot tell."""
+    if not file.seekable():
+        return None
+    here = file.tell()
+    end = file.seek(0, os.SEEK_END)
+    file.seek(here)
+    return end - here
+
+
+def read_exactly(file: BinaryIO, size: int) -> bytes:
+    """That many bytes, or fewer at the end of the file."""
+    data = file.read(size)
+    if data is None or len(data) in {0, size}:
+        return data or b""
+    parts, missing = [data], size - len(data)
+    while missing and (data := file.read(missing)):
+        parts.append(data)
+        missing -= len(data)
+    return b"".join(parts)
+
+
+class Writer:
+    """Writes one package into a seekable file, from where the file stands."""
+
+    def __init__(self, file: BinaryIO, payload_size: int | None) -> None:
+        self._file, self._base = file, file.tell()
+        self._zip64 = payload_size is None or payload_size >= _FULL
+        self._crc = self._size = 0
+        self._sha256 = hashlib.sha256()
+        self._file.write(self._local(PAYLOAD, 0, 0, wide=self._zip64))
+
+    @staticmethod
+    def _local(name: str, crc: int, size: int, *, wide: bool) -> bytes:
+        extra = struct.pack("<HHQQ", 1, 16, size, size) if wide else b""
+        small = _FULL if wide else size
+        head = _LOCAL.pack(
+            0x04034B50, 45 if wide else 20, 0, 0, 0, _DATE_1980, crc, small, small, len(name), len(extra)
+        )
+        return head + name.encode() + extra
+
+    @staticmethod
+    def _central(name: str, crc: int, size: int, offset: int, *, wide: bool) -> bytes:
+        far = offset >= _FULL
+        fields = (struct.pack("<QQ", size, size) if wide else b"") + (struct.pack("<Q", offset) if far else b"")
+        extra = struct.pack("<HH", 1, len(fields)) + fields if fields else b""
+        version = 45 if fields else 20
+        small = _FULL if wide else size
+        head = (0x02014B50, version, version, 0, 0, 0, _DATE_1980, crc, small, small, len(name), len(extra))
+        return _CENTRAL.pack(*head, 0, 0, 0, 0, _FULL if far else offset) + name.encode() + extra
+
+    def write(self, data: bytes) -> None:
+        """A piece of the payload."""
+        self._crc = zlib.crc32(data, self._crc)
+        self._sha256.update(data)
+        self._size += len(data)
+        self._file.write(data)
+
+    @property
+    def payload_digest(self) -> str:
+        """SHA-256 in hex over what was written so far."""
+        return self._sha256.hexdigest()
+
+    def finish(self, manifest: bytes) -> None:
+        """The manifest, the directory, and the sizes that the first header has been waiting for."""
+        if len(manifest) > MANIFEST_MAX:
+            raise Refused(f"the manifest would have {len(manifest)} bytes; readers take {MANIFEST_MAX}")
+        first = self._local(PAYLOAD, self._crc, self._size, wide=self._zip64)
+        assert self._zip64 or self._size < _FULL, "the size was announced"
+        offset, crc = len(first) + self._size, zlib.crc32(manifest)
+        local = self._local(MANIFESTS[0], crc, len(manifest), wide=False)
+        directory = self._central(PAYLOAD, self._crc, self._size, 0, wide=self._zip64)
+        directory += self._central(MANIFESTS[0], crc, len(manifest), offset, wide=False)
+        start = offset + len(local) + len(manifest)
+        tail = b""
+        if self._zip64:
+            tail += _END64.pack(0x06064B50, 44, 45, 45, 0, 0, 2, 2, len(directory), start)
+            tail += _LOCATOR.pack(0x07064B50, 0, start + len(directory), 1)
+        tail += _END.pack(0x06054B50, 0, 0, 2, 2, len(directory), _FULL if self._zip64 else start, 0)
+        self._file.write(local + manifest + directory + tail)
+        self._file.seek(self._base)
+        self._file.write(first)
+        self._file.seek(0, os.SEEK_END)
+
+
+class Container(Struct, frozen=True, kw_only=True):
+    """Where the payload lies, and the manifest's bytes."""
+
+    payload_at: int
+    payload_size: int
+    payload_crc: int
+    manifest: bytes
+
+
+class _Entry(Struct, frozen=True, kw_only=True):
+    name: str
+    flags: int
+    crc: int
+    size: int
+    offset: int
+
+
+def scan(file: BinaryIO) -> Container:
+    """Read the outside of a package. The payload is located and not read."""
+    if not file.seekable():
+        raise Refused("a package is read from a file, not from a stream", hint="store it in a file first")
+    size = file.seek(0, os.SEEK_END)
+    if size > FILE_MAX:
+        raise Malformed(f"the package has {size} bytes; at most {FILE_MAX} are read")
+    count, start, length = _ending(file, size)
+    if count != 2:
+        raise Malformed(f"the package has {count} members instead of two")
+    entries = sorted(_directory(_at(file, start, length)), key=lambda entry: entry.offset)
+    names = {entry.name for entry in entries}
+    if PAYLOAD not in names or not names & set(MANIFESTS):
+        raise Malformed(f"the members are not `{PAYLOAD}` and `{MANIFESTS[0]}`")
+    position, found = 0, {}
+    for entry, following in zip(entries, [entries[1].offset, start], strict=True):
+        if entry.offset != position:
+            raise Malformed("there are bytes between the members")
+        found[entry.name] = _member(file, entry, following)
+        position = following
+    payload = next(entry for entry in entries if entry.name == PAYLOAD)
+    inside = next(entry for entry in entries if entry.name != PAYLOAD)
+    if inside.size > MANIFEST_MAX:
+        raise Malformed(f"the manifest has {inside.size} bytes; at most {MANIFEST_MAX} are read")
+    manifest = _at(file, found[inside.name], inside.size)
+    if zlib.crc32(manifest) != inside.crc:
+        raise Malformed("the manifest's checksum is wrong")
+    return Container(payload_at=found[PAYLOAD], payload_size=payload.size, payload_crc=payload.crc, manifest=manifest)
+
+
+def _at(file: BinaryIO, offset: int, size: int) -> bytes:
+    file.seek(offset)
+    data = read_exactly(file, size)
+    if len(data) != size:
+        raise Malformed("the package is cut short")
+    return data
+
+
+def _ending(file: BinaryIO, size: int) -> tuple[int, int, int]:
+    """Members, and where the directory starts and how long it is."""
+    if size < _END.size:
+        raise Malformed("not a package: it is too short")
+    mark, disk, disk_cd, here, count, length, start, comment = _END.unpack(_at(file, size - _END.size, _END.size))
+    # With a comment the record would not be the last 22 bytes; other readers demand the same.
+    if mark != 0x06054B50 or comment != 0:
+        raise Malformed("not a package: it does not end as one", hint="was the file cut short, or something appended?")
+    end = size - _END.size
+    parts = [(disk, 0, 0xFFFF), (disk_cd, 0, 0xFFFF)]
+    wide_at = end - _LOCATOR.size - _END64.size
+    if wide_at >= 0 and _at(file, wide_at + _END64.size, 4) == b"PK\x06\x07":
+        _, on, at, disks = _LOCATOR.unpack(_at(file, wide_at + _END64.size, _LOCATOR.size))
+        mark, rest, _, _, *wide = _END64.unpack(_at(file, wide_at, _END64.size))
+        if mark != 0x06064B50 or rest != 44 or (on, at) != (0, wide_at) or disks != 1 or wide[:2] != [0, 0]:
+            raise Malformed("the ZIP64 end of the package is not one")
+        # The short record says the same or "see the long one".
+        parts += [(here, wide[2], 0xFFFF), (count, wide[3], 0xFFFF), (length, wide[4], _FULL), (start, wide[5], _FULL)]
+        here, count, length, start = wide[2:]
+        end = wide_at
+    if any(short not in {value, full} for short, value, full in parts) or here != count:
+        raise Malformed("the end of the package contradicts itself")
+    if start + length != end or length > DIRECTORY_MAX:
+        raise Malformed("the directory of the package is not where it should be")
+    return count, start, length
+
+
+def _directory(data: bytes) -> list[_Entry]:
+    entries, position = [], 0
+    for _ in range(2):
+        if position + _CENTRAL.size > len(data):
+            raise Malformed("the directory of the package is cut short")
+        mark, _, _, flags, method, _, _, crc, packed, size, n, x, c, disk, _, _, offset = _CENTRAL.unpack_from(
+            data, position
+        )
+        position += _CENTRAL.size
+        raw, extra = data[position : position + n], data[position + n : position + n + x]
+        position += n + x + c
+        if mark != 0x02014B50 or c or disk not in {0, 0xFFFF} or len(raw) != n or len(extra) != x:
+            raise Malformed("the directory of the package is damaged")
+        size, packed, offset = _widened(extra, [size, packed, offset])
+        _plain(raw, flags, method, size, packed)
+        entries.append(_Entry(name=raw.decode("ascii", "replace"), flags=flags, crc=crc, size=size, offset=offset))
+    if position != len(data) or entries[0].name == entries[1].name:
+        raise Malformed("the directory of the package has more than two members or the same twice")
+    return entries
+
+
+def _plain(raw: bytes, flags: int, method: int, size: int, packed: int) -> None:
+    name = raw.decode("ascii", "replace")
+    if method != 0 or size != packed:
+        raise Malformed(f"the member `{name}` is compressed", hint="the members of a package are stored")
+    if flags & ~_FLAGS_KNOWN:
+        raise Malformed(f"the member `{name}` uses an extension of zip")
+
+
+def _widened(extra: bytes, values: list[int]) -> list[int]:
+    """ZIP64 (APPNOTE 4.5.3): only fields that are full stand in the extra field, in order."""
+    position, wide = 0, b""
+    while position + 4 <= len(extra):
+        kind, length = struct.unpack_from("<HH", extra, position)
+        position += 4 + length
+        if kind == 1:
+            if wide:
+                raise Malformed("a member of the package has two ZIP64 fields")
+            wide = extra[position - length : position]
+    if position != len(extra):
+        raise Malformed("a member of the package has a damaged extra field")
+    made = []
+    for value in values:
+        if value == _FULL:
+            if len(wide) < 8:
+                raise Malformed("a member of the package has no size")
+            made.append(int.from_bytes(wide[:8], "little"))
+            wide = wide[8:]
+        else:
+            made.append(value)
+    # The JavaScript writer ends the field of a member's own header with an offset, which is zero.
+    if wide not in {b"", bytes(8)}:
+        raise Malformed("a member of the package says more in its ZIP64 field than was asked")
+    return made
+
+
+def _member(file: BinaryIO, entry: _Entry, following: int) -> int:
+    """Where the member's data starts; its own header must say what the directory says, up to the next record."""
+    head: tuple[int, ...] = _LOCAL.unpack(_at(file, entry.offset, _LOCAL.size))
+    mark, _, flags, method, _, _, crc, packed, size, n, x = head
+    if mark != 0x04034B50 or n != len(entry.name):
+        raise Malformed(f"the member `{entry.name}` is not where the directory says")
+    rest = _at(file, entry.offset + _LOCAL.size, n + x)
+    start = entry.offset + _LOCAL.size + n + x
+    described = bool(flags & 0x08)
+    size, packed = _widened(rest[n:], [size, packed])
+    _plain(rest[:n], flags, method, size, packed)
+    sizes = {entry.size, 0} if described else {entry.size}
+    checksums = {entry.crc, 0} if described else {entry.crc}
+    if rest[:n] != entry.name.encode() or flags != entry.flags or size not in sizes or crc not in checksums:
+        raise Malformed(f"the member `{entry.name}` is not what the directory says")
+    gap = following - (start + entry.size)
+    if described:
+        ends = {
+            mark + struct.pack("<I", entry.crc) + struct.pack(width, entry.size, entry.size)
+            for mark in (b"", b"PK\x07\x08")
+            for width in ("<II", "<QQ")
+            if width == "<QQ" or entry.size < _FULL
+        }
+        if not 12 <= gap <= 24 or _at(file, start + entry.size, gap) not in ends:
+            raise Malformed(f"the member `{entry.name}` does not end as the directory says")
+    elif gap:
+        raise Malformed(f"there are bytes behind the member `{entry.name}`")
+    return start
+
+
+@contextmanager
+def writing(target: Source) -> Iterator[BinaryIO]:
+    """A file object to write to. A path appears only when everything held; until then a hidden file is beside it."""
+    if not isinstance(target, str | os.PathLike):
+        start = target.tell()
+        try:
+            yield target
+        except BaseException:
+            target.seek(start)
+            target.truncate()
+            raise
+        return
+    path = Path(target)
+    if path.is_dir():
+        raise Refused(f"`{path}` is a folder", hint="name a file in it")
+    with _beside(path) as file:
+        yield file
+
+
+@contextmanager
+def _beside(path: Path) -> Iterator[BinaryIO]:
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=".part", dir=path.parent)
+    except OSError as error:
+        raise Unavailable(f"`{path}` cannot be written: {error.strerror}") from error
+    part = Path(name)
+    try:
+        with os.fdopen(descriptor, "w+b") as file:
+            yield file
+            with writes(path):
+                file.flush()
+                os.fsync(descriptor)
+        with writes(path):
+            part.replace(path)
+            folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def writes(what: object) -> Iterator[None]:
+    """A full or failing disk, said in our words."""
+    try:
+        yield
+    except OSError as error:
+        raise Unavailable(f"`{what}` cannot be written: {error.strerror}") from error
