@@ -72,19 +72,21 @@ class KeyFiles:
         place = self._place(name)
         try:
             self._guard_directory()
-            # Not following a link, and asking the open file: what is checked is what is read.
-            handle = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            # Neither following a link nor waiting for a pipe. Checked below is the open file, which is what is read.
+            handle = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except FileNotFoundError:
-            raise NotFound(
-                f"there is no key file `{place}`", hint=f"keys here: {', '.join(self.names()) or 'none'}"
-            ) from None
+            kept = ", ".join(self.names()) or "none"
+            raise NotFound(f"there is no key file `{place}`", hint=f"keys here: {kept}") from None
         except OSError as error:
             raise Refused(
                 f"the key file `{place}` cannot be read: {error.strerror}", hint="it must be a plain file of your own"
             ) from error
-        with os.fdopen(handle, "rb") as file:
-            _guard(place, os.fstat(file.fileno()), directory=False)
-            data = file.read(KEY_FILE_MAX + 1)
+        try:
+            _guard(place, os.fstat(handle), directory=False)
+            with os.fdopen(handle, "rb", closefd=False) as file:
+                data = file.read(KEY_FILE_MAX + 1)
+        finally:
+            os.close(handle)
         if len(data) > KEY_FILE_MAX:
             raise Malformed(f"the key file `{place}` is larger than {KEY_FILE_MAX} bytes")
         try:

@@ -289,12 +289,21 @@ class Sqlite:
             self._inside, self._unknown = False, True
             try:
                 self._connection.execute("COMMIT")
+            except (sqlite3.Error, OSError) as error:
+                if _primary(error) != sqlite3.SQLITE_FULL:
+                    raise self._doubtful(error) from error
+                # The one failure whose outcome is known: no room for a frame of the log means that its commit mark, the
+                # last to be written, is not there; and SQLite has rolled back.
+                self._unknown = False
+                raise self._unavailable(error, "written") from error
+            try:
                 self._reach(f"{site}:after-commit")
             except (sqlite3.Error, OSError) as error:
-                raise Fatal(
-                    f"whether `{self.path}` was written is unknown: {error}", hint="restart, which reads the truth"
-                ) from error
+                raise self._doubtful(error) from error
             self._unknown = False
+
+    def _doubtful(self, error: Exception) -> Fatal:
+        return Fatal(f"whether `{self.path}` was written is unknown: {error}", hint="restart, which reads the truth")
 
     def _reach(self, site: str) -> None:
         if self.fault is not None:
