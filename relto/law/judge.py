@@ -1,0 +1,234 @@
+"""One pack, one day, one transfer: what the law of that jurisdiction says.
+
+`law.J` is a yes where the law does not reach the transfer, and otherwise asks for every general condition and for one
+authority that holds. Where it is not known whether the law reaches, it is not known whether the transfer is lawful.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from relto import errors
+from relto.charter.text import Date, is_date
+from relto.law.condition import END_OF_DAYS, AllOf, AnyOf, Owes, See, Test, Way, fewest, together
+from relto.law.facts import UNKNOWN, Fact, Finding, Lookup, Need, Says
+from relto.law.pack import Authority, Condition, Obligation, Pack, rows_of
+from relto.law.three import Three, any_of
+
+
+class AuthorityRef(msgspec.Struct, frozen=True, kw_only=True):
+    """An authority as an answer names it."""
+
+    id: str
+    jurisdiction: str
+    kind: str
+    title: str
+    cite: str
+    pack: str  # digest of the pack, hex
+    obligations: tuple[str, ...] = ()
+    ends: Date | None = None  # last day, where something it rests on has one
+
+
+class Judgement(msgspec.Struct, frozen=True, kw_only=True):
+    """`authorities` are those that hold, in the order of the pack; the answer rests on the first.
+
+    `ways` are the smallest sets of needs that would make `law.J` a yes as far as one can tell before they are met: a
+    fact that must be stated may turn out to be the wrong one. Whoever shows them applies them first.
+    """
+
+    jurisdiction: str
+    value: Three
+    reached: Three
+    findings: tuple[Finding, ...]
+    authorities: tuple[AuthorityRef, ...] = ()
+    pointers: tuple[AuthorityRef, ...] = ()
+    obligations: tuple[Obligation, ...] = ()
+    ends: Date | None = None
+    ways: tuple[Way, ...] = ()
+
+
+def evaluate(pack: Pack, day: Date, lookup: Lookup) -> Judgement:
+    """The judgement of `pack` on `day`. Reads each fact once, and each fact of a rule whatever the others say."""
+    if not is_date(day):
+        raise errors.Malformed(f"`{day}` is not a day of the calendar", hint="write it as `2024-09-01`")
+    if not pack.valid.holds(day):
+        return absent(pack.jurisdiction, f"the text `{pack.id}` is the law for {pack.valid}", pack)
+    return _Bench(pack, day, lookup).judgement()
+
+
+def absent(jurisdiction: str, why: str, pack: Pack | None = None) -> Judgement:
+    """The judgement where no text of the jurisdiction counts: nothing adopted, adopted by another, edited since."""
+    need = Need(
+        needs=f"a law pack of {jurisdiction} for this day", of="state", kind="adopt law", detail={"for": jurisdiction}
+    )
+    rests_on = pack.digest.hex() if pack else msgspec.UNSET
+    fact = Fact(name=f"law.{jurisdiction}", value=UNKNOWN, says=Says.NONE, rests_on=rests_on, why=why)
+    finding = Finding(
+        rule=f"law.{jurisdiction}", value=Three.UNKNOWN, facts=(fact,), deny_code="LAW_NOT_ADOPTED", needs=(need,)
+    )
+    return Judgement(
+        jurisdiction=jurisdiction,
+        value=Three.UNKNOWN,
+        reached=Three.UNKNOWN,
+        findings=(finding,),
+        ways=((need,),),
+    )
+
+
+class _Bench:
+    def __init__(self, pack: Pack, day: Date, lookup: Lookup) -> None:
+        self.pack, self.day = pack, day
+        self.root = f"law.{pack.jurisdiction}"
+        self.see = See(lookup)
+
+    def judgement(self) -> Judgement:
+        pack, see = self.pack, self.see
+        reached = see.value(pack.reaches)
+        reach = Finding(
+            rule=f"{self.root}/reach",
+            value=reached,
+            facts=self._facts(pack.reaches),
+            needs=self._needs(pack.reaches, Three.NO) if reached is Three.UNKNOWN else (),
+        )
+        if reached is Three.NO:
+            return Judgement(
+                jurisdiction=pack.jurisdiction,
+                value=Three.YES,
+                reached=reached,
+                findings=(self._conjunct(Three.YES), reach),
+                ends=_date(pack.reaches.end(see)),
+            )
+        in_force = [authority for authority in pack.authorities if authority.valid.holds(self.day)]
+        pointers = [authority for authority in in_force if authority.kind == "pointer"]
+        grounds = [(authority, self._ground(authority)) for authority in in_force if authority not in pointers]
+        general = self._test(pack.general)
+        value = see.value(general).and_(any_of([see.value(test) for _, test in grounds]))
+        value = value if reached is Three.YES else Three.UNKNOWN
+        permits = [(a, test) for a, test in grounds if value is Three.YES and see.value(test) is Three.YES]
+        refs = tuple(self._ref(authority, test) for authority, test in permits)
+        ways = together((see.ways(general, Three.YES), _ways_of([test for _, test in grounds], see)))
+        if reached is Three.UNKNOWN:
+            ways = (reach.needs,)  # what else is needed can be told once it is known whether the law reaches
+        findings = [reach, *self._parts(f"{self.root}/general", pack.general)]
+        for authority in in_force:
+            findings.extend(self._of_authority(authority, self._ground(authority)))
+        ends = (
+            min(_last(pack.valid.last), self._end(pack.general, general), _last(refs[0].ends)) if refs else END_OF_DAYS
+        )
+        return Judgement(
+            jurisdiction=pack.jurisdiction,
+            value=value,
+            reached=reached,
+            findings=(self._conjunct(value, ways), *findings),
+            authorities=refs,
+            pointers=tuple(self._ref(pointer, AnyOf(parts=())) for pointer in pointers),
+            obligations=self._obligations(permits[0][0]) if permits else (),
+            ends=_date(ends),
+            ways=() if value is Three.YES else ways,
+        )
+
+    def _test(self, conditions: tuple[Condition, ...]) -> Test:
+        return AllOf(parts=tuple(c.on(self.day) for c in conditions if c.valid.holds(self.day)))
+
+    def _ground(self, authority: Authority) -> Test:
+        """An authority of which no condition is in force grants nothing."""
+        return self._test(authority.conditions) if any(_in_force(authority.conditions, self.day)) else AnyOf(parts=())
+
+    def _end(self, conditions: tuple[Condition, ...], test: Test) -> Date:
+        return min(test.end(self.see), *(_last(c.valid.last) for c in _in_force(conditions, self.day)), END_OF_DAYS)
+
+    # findings
+
+    def _conjunct(self, value: Three, ways: tuple[Way, ...] = ()) -> Finding:
+        fact = Fact(name=self.root, value=self.pack.id, says=Says.PACK, rests_on=self.pack.digest.hex())
+        needs = () if value is Three.YES else _distinct(ways)
+        code = "" if value is Three.YES else "NO_AUTHORITY"
+        return Finding(rule=self.root, value=value, facts=(fact,), deny_code=code, cite=self.pack.title, needs=needs)
+
+    def _of_authority(self, authority: Authority, test: Test) -> Iterator[Finding]:
+        here = f"{self.root}/{authority.id}"
+        if authority.kind == "pointer":
+            yield Finding(rule=here, value=Three.NO, deny_code="POINTER", cite=authority.cite)
+            return
+        value = self.see.value(test)
+        needs = () if value is Three.YES else self._needs(test, Three.YES)
+        code = "" if value is Three.YES else "NO_AUTHORITY"
+        yield Finding(rule=here, value=value, deny_code=code, cite=authority.cite, needs=needs)
+        yield from self._parts(here, authority.conditions)
+
+    def _parts(self, path: str, conditions: tuple[Condition, ...]) -> Iterator[Finding]:
+        for condition in conditions:
+            if condition.valid.holds(self.day):
+                yield from self._of_condition(f"{path}/{condition.id}", condition)
+
+    def _of_condition(self, here: str, condition: Condition) -> Iterator[Finding]:
+        test = condition.on(self.day)
+        value = self.see.value(test)
+        yield Finding(
+            rule=here,
+            value=value,
+            facts=() if condition.parts else self._facts(test),
+            deny_code="" if value is Three.YES else condition.deny_code,
+            cite=condition.cite,
+            needs=() if value is Three.YES else self._needs(test, Three.YES),
+        )
+        yield from self._parts(here, condition.parts)
+        for row in rows_of(condition.test):
+            if (clear := row.clear(self.see)) is not Three.YES:
+                facts = self._facts(AllOf(parts=(row.certain, row.possible)))
+                rule, code = f"{here}/{row.id}", condition.deny_code
+                yield Finding(rule=rule, value=clear, facts=facts, deny_code=code, cite=row.cite)
+
+    def _facts(self, test: Test) -> tuple[Fact, ...]:
+        return tuple(self.see(name) for name in dict.fromkeys(test.names()))
+
+    def _needs(self, test: Test, wish: Three) -> tuple[Need, ...]:
+        return _distinct(self.see.ways(test, wish))
+
+    # what a yes brings
+
+    def _ref(self, authority: Authority, test: Test) -> AuthorityRef:
+        ends = min(_last(authority.valid.last), self._end(authority.conditions, test))
+        return AuthorityRef(
+            id=authority.id,
+            jurisdiction=self.pack.jurisdiction,
+            kind=authority.kind,
+            title=authority.title,
+            cite=authority.cite,
+            pack=self.pack.digest.hex(),
+            obligations=authority.obligations,
+            ends=_date(ends) if authority.kind != "pointer" else None,
+        )
+
+    def _obligations(self, authority: Authority) -> tuple[Obligation, ...]:
+        conditions = (*self.pack.general, *authority.conditions)
+        owed = [c.test.obligation for c in _in_force(conditions, self.day) if isinstance(c.test, Owes)]
+        return tuple(self.pack.obligation(each) for each in dict.fromkeys((*owed, *authority.obligations)))
+
+
+def _in_force(conditions: tuple[Condition, ...], day: Date) -> Iterator[Condition]:
+    for condition in conditions:
+        if condition.valid.holds(day):
+            yield condition
+            yield from _in_force(condition.parts, day)
+
+
+def _ways_of(tests: list[Test], see: See) -> tuple[Way, ...]:
+    return fewest(way for test in tests for way in see.ways(test, Three.YES))
+
+
+def _distinct(ways: tuple[Way, ...]) -> tuple[Need, ...]:
+    found: list[Need] = []
+    for way in ways:
+        found.extend(need for need in way if need not in found)
+    return tuple(found)
+
+
+def _last(day: Date | None) -> Date:
+    return day or END_OF_DAYS
+
+
+def _date(day: Date) -> Date | None:
+    return None if day == END_OF_DAYS else day
