@@ -19,6 +19,7 @@ import msgspec
 from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey
+from msgspec import UNSET
 
 from relto.errors import Forged, Malformed
 from relto.keys import PublicKey, verify_ed25519
@@ -163,7 +164,8 @@ def _alg_of(key: Key) -> str:
     if isinstance(key, bytes):
         return "HS256"
     if isinstance(key, PublicKey):
-        return "EdDSA"
+        # Of a key with two halves both must hold (`keys`), and a JWS has room for one.
+        return "EdDSA" if key.mldsa65 is UNSET else ""
     kind = {("OKP", "Ed25519"): "EdDSA", ("EC", "P-256"): "ES256"}.get((str(key.get("kty")), str(key.get("crv"))))
     return kind or ("RS256" if key.get("kty") == "RSA" else "")
 
