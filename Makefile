@@ -1,0 +1,48 @@
+# make demo      a whole partnership on this machine, told step by step
+# make test      the tests (under five minutes on two cores)
+# make check     format, lint, types
+# make soak      the simulator for as long as SOAK_S says (seconds; 600)
+# make bench     measured ratios
+# make lock      write requirements/*.txt anew from pyproject.toml
+
+UV ?= $(or $(shell command -v uv),.uv/bin/uv)
+export UV_PYTHON_DOWNLOADS = never
+SOAK_S ?= 600
+
+demo: .venv/ready
+	.venv/bin/relto demo $(DEMO)
+
+test: .venv/ready
+	.venv/bin/pytest -q -n auto -m "not slow"
+
+check: .venv/ready
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/pytest -q tests/test_architecture.py tests/test_docs.py
+
+soak: .venv/ready
+	RELTO_SOAK_S=$(SOAK_S) .venv/bin/pytest -q -m slow
+
+bench: .venv/ready
+	.venv/bin/python -m bench
+
+# Debian's python3 has no ensurepip, and its pip refuses to install system-wide
+# (PEP 668). It will install into a directory, and uv makes the rest.
+.venv/ready: pyproject.toml requirements/test.txt | $(UV)
+	$(UV) venv --quiet --clear --python python3 .venv
+	$(UV) pip sync --quiet --require-hashes requirements/test.txt
+	$(UV) pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.uv/bin/uv:
+	python3 -m pip install --quiet --disable-pip-version-check --root-user-action ignore --require-hashes --target .uv -r requirements/uv.txt
+
+# The date keeps anything younger than seven days out; move it when you update.
+LOCK = $(UV) pip compile --quiet --generate-hashes --no-header --no-annotate --universal --python-version 3.11 --exclude-newer 2026-11-17
+lock: | $(UV)
+	$(LOCK) pyproject.toml -o requirements/run.txt
+	$(LOCK) --extra test pyproject.toml -o requirements/test.txt
+	echo 'uv==0.13.9' | $(LOCK) - -o requirements/uv.txt
+
+.PHONY: demo test check soak bench lock
