@@ -1,10 +1,78 @@
 """What parties agreed, as texts that people can review line by line.
 
-* `read` turns the bytes of any text (charter, parties, law pack, cases) into a tree: `relto.charter.text`, the grammar.
+What it is: the one text grammar (`text`: charters, party lists, law packs and cases), a charter as values (`model`),
+from text to values (`draft`), whether its entries fit one another (`check`), the list of pinned ledgers (`parties`)
+and the cases beside a charter (`cases`).
+
+What it is not: it decides nothing and knows no act. A charter says by which rule an act is decided; the fold and the
+release room decide.
+
 * Every value is typed by its key: `source.root.take("since", date)`. What is not understood is refused with file, line
   and column.
+* Every entry has a clause, unique in the text; decisions cite it.
+* A text is bound by the digest of its bytes. `load` refuses a charter whose entries do not fit; `lint` says everything
+  at once.
+* A charter is two texts: the policy, and the party list that pins a ledger for each party. Adopting binds both.
+
+    charter = load(read(source, "charter.yaml"))
+    charter.members                                # ("aus", "gbr", "usa")
+    charter.decision("engage").rule                # "unanimity"
+    stage_of(charter.candidate("jpn"))             # ("consulting", "2024-09-17, joint statement: ...")
 """
 
+from relto.charter.cases import Case, Cases, load_cases
+from relto.charter.check import Problem, lint, load
+from relto.charter.draft import draft
+from relto.charter.model import (
+    JOINT_ACTS,
+    Candidate,
+    Charter,
+    Clause,
+    Decision,
+    Evidence,
+    Party,
+    Pillar,
+    Project,
+    Purpose,
+    remarks_of,
+    stage_of,
+)
+from relto.charter.parties import Parties, Pin, format_parties, load_parties, with_pin
 from relto.charter.text import Amount, Date, List, Map, Money, Node, Scalar, Span, Text, read
 
-__all__ = ["Amount", "Date", "List", "Map", "Money", "Node", "Scalar", "Span", "Text", "read"]
+__all__ = [
+    "JOINT_ACTS",
+    "Amount",
+    "Candidate",
+    "Case",
+    "Cases",
+    "Charter",
+    "Clause",
+    "Date",
+    "Decision",
+    "Evidence",
+    "List",
+    "Map",
+    "Money",
+    "Node",
+    "Parties",
+    "Party",
+    "Pillar",
+    "Pin",
+    "Problem",
+    "Project",
+    "Purpose",
+    "Scalar",
+    "Span",
+    "Text",
+    "draft",
+    "format_parties",
+    "lint",
+    "load",
+    "load_cases",
+    "load_parties",
+    "read",
+    "remarks_of",
+    "stage_of",
+    "with_pin",
+]

@@ -1,0 +1,292 @@
+"""What holds at a moment, as one reader sees it: the shape that a fold returns and decisions read.
+
+Nothing here computes; `fold.py` does. Every state names the act that made it, so that a decision can cite it.
+
+Source: spec/register.md; contracts of the design, section 10.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from msgspec import UNSET, Struct
+
+from relto.acts.act import (
+    Acknowledge, Attest, Determine, Engagement, Evidence, KeySet, Licence, Money, RegisterItem, Release, Roster, Term,
+)  # fmt: skip
+from relto.acts.scan import KeySpan, Scan, Stated, Void
+from relto.charter import Charter, Parties
+from relto.errors import NotFound
+from relto.label import Label
+from relto.law import Pack
+
+Sight = Mapping[str, tuple[int, str]]  # origin -> (size, root as hex; empty for a ledger held in parts)
+SlotState = Literal["open", "in_force", "dead", "void"]
+
+
+class Vote(Struct, frozen=True, kw_only=True):
+    party: str
+    vote: Literal["consent", "refuse"]
+    act: str
+    origin: str
+    index: int
+    confirmed: bool
+    void: str = ""  # why it does not count
+
+
+class Proposal(Struct, frozen=True, kw_only=True):
+    """One proposal of a slot. missing: no vote yet; waiting: voted, not yet confirmed by the members' ledgers."""
+
+    id: str
+    subject: str
+    n: int
+    stated: Stated
+    state: SlotState
+    why: str = ""
+    voters: tuple[str, ...] = ()
+    votes: tuple[Vote, ...] = ()
+    missing: tuple[str, ...] = ()
+    waiting: tuple[str, ...] = ()
+    settled: Mapping[str, str] = {}  # member -> outcome, from `settle`
+
+    @property
+    def provisional(self) -> bool:
+        """Every vote is there and consents, confirmation is not: it gives no right."""
+        return self.state == "open" and not self.missing and bool(self.waiting)
+
+
+class PartyState(Struct, frozen=True, kw_only=True):
+    """A party as its own ledger and the charter show it. grade: member, participant, observer, introduced, or known (mirrored, nothing more)."""
+
+    id: str
+    grade: str
+    name: str
+    code: str
+    origin: str
+    address: str
+    inception: str
+    chain: tuple[KeySpan, ...]
+    size: int
+    seen: int | None  # ms; when this node last had the head from the party's own node
+    confirmed: int  # entries that the members' ledgers acknowledge
+    frozen: str = ""  # why its permits stop
+    withdraws: str = ""  # day
+
+    @property
+    def keys(self) -> KeySet:
+        return self.chain[-1].keys
+
+
+class EngagementState(Struct, frozen=True, kw_only=True):
+    id: str  # the subject's word
+    proposal: str
+    terms: Engagement
+    term: Term
+    suspended: tuple[tuple[str, str], ...] = ()  # (author, act id)
+    ended: str = ""  # day
+    by: tuple[str, ...] = ()  # acts it rests on: proposal and consents
+
+    def state(self, day: str) -> str:
+        if self.ended and self.ended <= day:
+            return "ended"
+        if self.suspended:
+            return "suspended"
+        if day < self.term.since:
+            return "not_begun"
+        return "in_force" if self.term.holds(day) else "lapsed"
+
+
+class ItemState(Struct, frozen=True, kw_only=True):
+    id: str
+    version: int
+    act: str  # the register act
+    facts: RegisterItem
+    label: Label
+    label_act: str
+    party: str  # whose ledger it stands in
+    index: int
+    retired: str = ""
+    label_index: int = 0
+
+
+class LicenceState(Struct, frozen=True, kw_only=True):
+    act: str
+    party: str  # who granted it
+    terms: Licence
+    revoked: str = ""
+    used: int = 0  # quantity drawn, own releases only
+    draws: frozenset[tuple[str, int, str]] = frozenset()  # (item, version, organisation) drawn for already
+
+
+class Determination(Struct, frozen=True, kw_only=True):
+    act: str
+    party: str
+    terms: Determine
+    revoked: str = ""
+
+
+class Attestation(Struct, frozen=True, kw_only=True):
+    act: str
+    party: str
+    terms: Attest
+    revoked: str = ""
+
+
+class RosterState(Struct, frozen=True, kw_only=True):
+    act: str
+    party: str
+    terms: Roster
+
+
+class ReleaseState(Struct, frozen=True, kw_only=True):
+    act: str
+    party: str
+    origin: str
+    index: int
+    time: int
+    terms: Release
+    receipts: tuple[tuple[str, str, str], ...] = ()  # (party, act, outcome)
+
+
+class RecallState(Struct, frozen=True, kw_only=True):
+    """An order over what one release handed out: by an act of the owner, or by itself when an engagement is suspended. id: `release:because`."""
+
+    release: str
+    because: str
+    party: str  # the owner
+    holder: str
+    order: str
+    by: str  # day by which it is answered
+    answers: tuple[tuple[str, str, str, int], ...] = ()  # (party, act, answer, time)
+
+    @property
+    def id(self) -> str:
+        return f"{self.release}:{self.because}"
+
+    def state(self, day: str) -> str:
+        final = {"destroyed", "returned", "kept"}
+        if any(answer in final for _, _, answer, _ in self.answers):
+            return "answered"
+        return "overdue" if self.by < day else "outstanding"
+
+
+class Denial(Struct, frozen=True, kw_only=True):
+    """(author, subject): united over all ledgers, lifted only by its author, later in the same ledger."""
+
+    author: str
+    subject: str
+    kind: str
+    act: str
+
+
+class EvidenceState(Struct, frozen=True, kw_only=True):
+    act: str
+    party: str
+    terms: Evidence
+
+
+class AdoptedPack(Struct, frozen=True, kw_only=True):
+    act: str
+    party: str
+    digest: str
+    pack: Pack | None  # None when the text is not held
+
+
+class Register(Struct, frozen=True, kw_only=True):
+    """What `me` may know at `sight`. Compare by `own`; `common` is the part that all members share."""
+
+    me: str
+    sight: Sight
+    partnership: str  # id of the founding proposal; empty before
+    charter: Charter | None
+    charter_id: str
+    directory: Parties | None
+    packs: Mapping[str, tuple[AdoptedPack, ...]]
+    parties: Mapping[str, PartyState]
+    slots: Mapping[str, Proposal]  # by proposal id
+    projects: Mapping[str, object]
+    engagements: Mapping[str, EngagementState]
+    items: Mapping[str, tuple[ItemState, ...]]
+    licences: Mapping[str, LicenceState]
+    attestations: tuple[Attestation, ...]
+    determinations: tuple[Determination, ...]
+    rosters: Mapping[str, RosterState]
+    releases: Mapping[str, ReleaseState]
+    recalls: Mapping[str, RecallState]
+    denials: frozenset[Denial]
+    evidence: tuple[EvidenceState, ...]
+    owed: Mapping[str, tuple[int, ...]]
+    void: tuple[Void, ...]
+    alarms: tuple[str, ...]
+    acks: Mapping[str, tuple[str, Acknowledge]]  # party -> (id, its newest acknowledge)
+    stated: Mapping[str, Stated]  # by act id
+    missing: frozenset[str]  # objects named and not held
+    common: str
+    own: str
+    scans: Mapping[str, Scan]
+    objects: Mapping[str, bytes]
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        return self.charter.members if self.charter else ()
+
+    def party(self, name: str) -> PartyState:
+        """Raises: NotFound."""
+        if name not in self.parties:
+            raise NotFound(f"no party `{name}` is known here", hint="`relto party list` shows the parties")
+        return self.parties[name]
+
+    def item(self, name: str, version: int | None = None) -> ItemState:
+        """The newest version, or this one; only of items whose register act is open to the reader.
+
+        Raises: NotFound.
+        """
+        found = [one for one in self.items.get(name, ()) if version is None or one.version == version]
+        if not found:
+            raise NotFound(
+                f"no item `{name}`" if version is None else f"no item `{name}@{version}`",
+                hint="`relto item list` shows the catalogue",
+            )
+        return found[-1]
+
+    def item_by_opaque(self, opaque: str) -> ItemState:
+        """Raises: NotFound."""
+        for versions in self.items.values():
+            for one in versions:
+                if one.facts.opaque == opaque:
+                    return one
+        raise NotFound("no registered item stands behind this package")
+
+    def engagement_of(self, party: str, project: str) -> tuple[EngagementState, ...]:
+        return tuple(
+            one for one in self.engagements.values() if one.terms.party == party and one.terms.project == project
+        )
+
+    def pack_on(self, jurisdiction: str, day: str) -> AdoptedPack | None:
+        """The last adopted text whose validity holds the day."""
+        adopted = self.packs.get(jurisdiction, ())
+        held = [one for one in adopted if one.pack is None or one.pack.valid.holds(day)]
+        return held[-1] if held else None
+
+    def origin_of(self, party: str) -> str:
+        return self.party(party).origin
+
+    def act(self, prefix: str) -> Stated:
+        """By id or by any unique prefix of eight or more characters.
+
+        Raises: NotFound.
+        """
+        if prefix in self.stated:
+            return self.stated[prefix]
+        found = [one for one in self.stated if len(prefix) >= 8 and one.startswith(prefix)]
+        if len(found) != 1:
+            why = "is not unique" if found else "is not known here"
+            raise NotFound(
+                f"act `{prefix[:64]}` {why}", hint="give eight or more characters of an id that `relto act list` shows"
+            )
+        return self.stated[found[0]]
+
+    def money_used(self, licence: str) -> Money | None:
+        state = self.licences.get(licence)
+        return state.terms.value if state and state.terms.value is not UNSET else None

@@ -1,0 +1,561 @@
+"""`relto act`, `charter`, `law`, `party`, `project`, `engagement`, `item`, `label`: the agreed text, the acts under it, the catalogue."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from relto import acts, charter, law
+from relto.acts import Act
+from relto.cli.main import common, emit, node_dir
+from relto.cli.show import table
+from relto.errors import Malformed, NotFound, ReltoError
+from relto.label import banner, combine, parse
+from relto.node import officer, views
+from relto.node.desk import desk
+from relto.node.home import open_node, read_signer
+from relto.node.node import Node
+
+
+def add(commands: Any) -> None:
+    _add_act(commands)
+    text = commands.add_parser("charter", help="the agreed text").add_subparsers(
+        dest="verb", metavar="VERB", required=True
+    )
+    for verb, call in (("check", _charter_check), ("show", _charter_show), ("test", _charter_test)):
+        one = common(text.add_parser(verb))
+        one.add_argument(
+            "text",
+            nargs="?",
+            metavar="DIR|FILE|NAME",
+            help="a directory, a file, a shipped charter's name; without it the one in force",
+        )
+        one.set_defaults(call=call)
+    packs = commands.add_parser("law", help="law packs").add_subparsers(dest="verb", metavar="VERB", required=True)
+    for verb, call in (("show", _law_show), ("check", _law_check), ("test", _law_test)):
+        one = common(packs.add_parser(verb))
+        one.add_argument(
+            "pack", nargs="?", metavar="PACK", help="a shipped pack, a file or a directory; without it all shipped ones"
+        )
+        one.add_argument("--at", metavar="DAY", default="")
+        one.set_defaults(call=call)
+    for noun, list_call, show_call in (
+        ("party", _party_list, _party_show), ("project", _project_list, _project_show), ("engagement", _engagement_list, _engagement_show),
+        ("item", _item_list, _item_show),
+    ):  # fmt: skip
+        verbs = commands.add_parser(noun).add_subparsers(dest="verb", metavar="VERB", required=True)
+        common(verbs.add_parser("list")).set_defaults(call=list_call)
+        show = common(verbs.add_parser("show"))
+        show.add_argument("id")
+        show.set_defaults(call=show_call)
+    marks = commands.add_parser("label", help="markings").add_subparsers(dest="verb", metavar="VERB", required=True)
+    read = common(marks.add_parser("parse"), node=False)
+    read.add_argument("banner")
+    read.add_argument("--system", metavar="CODE")
+    read.set_defaults(call=_label_parse)
+    join = common(marks.add_parser("combine"), node=False)
+    join.add_argument("banners", nargs="+")
+    join.add_argument("--system", metavar="CODE")
+    join.add_argument("--owners", metavar="CODES", default="", help="owning parties' letters, for what is unmarked")
+    join.set_defaults(call=_label_combine)
+
+
+# ---- acts -------------------------------------------------------------------------------------------------------------------
+
+
+def _add_act(commands: Any) -> None:
+    act = commands.add_parser("act", help="governance").add_subparsers(
+        dest="kind", metavar="KIND|sign|submit|list|show", required=True
+    )
+    listed = common(act.add_parser("list"))
+    listed.add_argument("--kind", dest="of", default="")
+    listed.add_argument("--last", type=_count, default=50)
+    listed.set_defaults(call=_act_list)
+    shown = common(act.add_parser("show"))
+    shown.add_argument("id")
+    shown.set_defaults(call=_act_show)
+    signed = common(act.add_parser("sign"), node=False)
+    signed.add_argument("request", metavar="REQUEST")
+    signed.add_argument("--key", action="append", required=True, metavar="FILE")
+    signed.add_argument("--out", metavar="FILE", help="else over the request itself")
+    signed.set_defaults(call=_act_sign)
+    given = common(act.add_parser("submit"))
+    given.add_argument("request", metavar="REQUEST")
+    given.set_defaults(call=_act_submit)
+    for kind in sorted(acts.KINDS):
+        one = common(act.add_parser(kind))
+        one.add_argument("words", nargs="*", metavar="ID|FIELD=VALUE")
+        one.add_argument(
+            "--key", action="append", default=[], metavar="FILE", help="a key file that signs; then it is submitted"
+        )
+        one.add_argument("--sign", action="store_true", help="with the keys under this node's keys/offline")
+        one.add_argument("--out", metavar="FILE", help="write the signing request there")
+        one.add_argument("--dry-run", action="store_true", help="draft and show, write nothing into the ledger")
+        one.set_defaults(call=_act_make)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 100_000:
+        raise argparse.ArgumentTypeError(f"`{text[:20]}` is not a count from 1 to 100000")
+    return int(text)
+
+
+def draft(node: Node, kind: str, words: list[str]) -> Act:
+    """A draft from words: an id first where the kind answers an act, then `field=value`."""
+    if kind == "propose":
+        return _proposal(node, words)
+    target = {"consent": "proposal", "refuse": "proposal", "return": "proposal", "suspend": "engagement", "lift": "suspend", "revoke": "act",
+              "recall": "release", "receipt": "release"}.get(kind)  # fmt: skip
+    if target and words and "=" not in words[0]:
+        prefix = words[0]
+        if kind == "suspend" and prefix in node.register.engagements:
+            prefix = node.register.engagements[prefix].proposal
+        words = [f"{target}={node.register.act(prefix).id}", *words[1:]]
+    fields = officer.fields(kind, words)
+    if kind == "consent" and "sight" not in fields and node.register.partnership and node.me in node.register.acks:
+        fields["sight"] = node.register.acks[node.me][0]
+    if kind == "relabel" and {"item", "version"} <= set(fields) and "prev" not in fields:
+        fields["prev"] = node.register.item(fields["item"], fields["version"]).label_act
+    if kind == "determine" and {"item", "version"} <= set(fields) and "on" not in fields:
+        fields["on"] = node.register.item(fields["item"], fields["version"]).label_act
+    if kind == "register" and "opaque" not in fields:
+        fields["opaque"] = node.random(16).hex()
+    return node.draft(kind, **fields)
+
+
+def _proposal(node: Node, words: list[str]) -> Act:
+    """`charter DIR`, `engage FIELD=VALUE…`, or any proposal by its fields."""
+    if words and words[0] == "charter":
+        if len(words) != 2:
+            raise Malformed(
+                "`relto act propose charter DIR`", hint="a directory with charter.yaml, or a shipped charter's name"
+            )
+        return _charter_proposal(node, words[1])
+    if words and words[0] == "engage":
+        return engagement_proposal(node, words[1:])
+    return node.draft("propose", **officer.fields("propose", words))
+
+
+def _charter_proposal(node: Node, where: str) -> Act:
+    source, name = _charter_bytes(where)
+    agreed = charter.load(charter.read(source, name))
+    missing = [party for party in agreed.members if party != node.me and party not in node.peers()]
+    if missing:
+        raise NotFound(
+            f"the inception of {', '.join(missing)} is not pinned here", hint="`relto node join` pins a party"
+        )
+    names = parties_text(node, agreed.members)
+    digests = {"charter": node.put_text(source), "parties": node.put_text(names)}
+    current = node.register
+    if current.charter_id:
+        n = sum(1 for one in current.slots.values() if one.subject == "charter" and one.state == "in_force") + 1
+        return node.draft("propose", subject="charter", n=n, prev=current.charter_id, what=acts.CharterText(**digests))
+    return node.draft("propose", subject="charter", n=1, what=acts.CharterText(**digests))
+
+
+def parties_text(node: Node, members: tuple[str, ...]) -> bytes:
+    pins = []
+    for party in sorted(members):
+        if party == node.me:
+            pins.append((node.me, node.register.scans[node.origin].inception_id, node.origin, node.config.url))
+        else:
+            one = node.peers()[party]
+            pins.append((party, one.inception, one.origin, one.address))
+    return charter.format_parties(
+        node.config.partnership, [charter.Pin(id=i, inception=n, origin=o, address=u) for i, n, o, u in pins]
+    )
+
+
+def engagement_proposal(node: Node, words: list[str]) -> Act:
+    """An engagement with what the charter and the introduction settle filled in. `id=` names it, else party-project."""
+    register = node.register
+    if register.charter is None:
+        raise NotFound("no partnership is founded here")
+    own = [word for word in words if word.partition("=")[0] not in {"id", "by"}]
+    given = {word.partition("=")[0]: word.partition("=")[2] for word in words}
+    party = given.get("party", "")
+    pinned = node.peers().get(party)
+    if pinned is None:
+        raise NotFound(f"`{party}` is not known to this node", hint="it is introduced first: `relto act introduce`")
+    fields = officer.struct_fields(acts.Engagement, own)
+    days = register.charter.on_suspend.answer_days if register.charter.on_suspend.recall else msgspec.UNSET
+    members = tuple(_member(node, one) for one in register.charter.members)
+    what = acts.Engagement(
+        inception=pinned.inception,
+        origin=pinned.origin,
+        address=pinned.address,
+        members=members,
+        confirm=register.charter.confirm,
+        recall_days=days,
+        **fields,
+    )
+    name = given.get("id") or f"{party}-{fields.get('project', '')}"[:64].strip("-")
+    subject = f"engagement/{name}"
+    chain = [one for one in register.slots.values() if one.subject == subject and one.state == "in_force"]
+    last = max(chain, key=lambda one: one.n, default=None)
+    extra: dict[str, Any] = {"by": int(given["by"])} if given.get("by", "").isdecimal() else {}
+    return node.draft(
+        "propose",
+        subject=subject,
+        n=last.n + 1 if last else 1,
+        **({"prev": last.id} if last else {}),
+        what=what,
+        **extra,
+    )
+
+
+def _member(node: Node, party: str) -> acts.Member:
+    one = node.register.party(party)
+    return acts.Member(party=party, inception=one.inception, origin=one.origin, address=one.address)
+
+
+def _act_make(options: argparse.Namespace) -> int:
+    directory = node_dir(options)
+    node = open_node(directory)
+    act = draft(node, options.kind, list(options.words))
+    keys = node.register.scans[node.origin].keys
+    assert keys is not None
+    request = officer.request(act, keys)
+    if options.dry_run or not (options.key or options.sign):
+        if options.out:
+            Path(options.out).write_bytes(officer.format_request(request))
+        view = {"id": acts.act_id(request.payload), "act": msgspec.to_builtins(act), "reads": list(request.reads), "signer": request.signer, "threshold": request.threshold,
+                "keys": list(request.keys), "out": options.out}  # fmt: skip
+        asks = f"to be signed by {request.threshold} of {', '.join(request.keys)}"
+        emit(
+            view,
+            as_json=options.json,
+            lines=[*request.reads, asks, *([f"request written to {options.out}"] if options.out else [])],
+        )
+        return 0
+    signers = (
+        [read_signer(Path(one)) for one in options.key] if options.key else officer.offline_signers(directory, request)
+    )
+    envelope = officer.envelope(officer.sign(request, signers))
+    id_ = desk(directory).submit(envelope)
+    emit({"id": id_, "act": msgspec.to_builtins(act)}, as_json=options.json, lines=[f"{options.kind} {id_}"])
+    return 0
+
+
+def _act_sign(options: argparse.Namespace) -> int:
+    path = Path(options.request)
+    request = officer.parse_request(path.read_bytes(), where=str(path))
+    if not options.json:
+        for line in request.reads:
+            print(line, file=sys.stderr)
+    request = officer.sign(request, [read_signer(Path(one)) for one in options.key])
+    target = Path(options.out) if options.out else path
+    target.write_bytes(officer.format_request(request))
+    have = sorted({key.partition("+")[0] for key in request.signatures})
+    emit(
+        {"signed": have, "threshold": request.threshold, "out": str(target)},
+        as_json=options.json,
+        lines=[f"signed by {', '.join(have)}; {request.threshold} needed"],
+    )
+    return 0
+
+
+def _act_submit(options: argparse.Namespace) -> int:
+    request = officer.parse_request(Path(options.request).read_bytes(), where=options.request)
+    id_ = desk(node_dir(options)).submit(officer.envelope(request))
+    emit({"id": id_}, as_json=options.json, lines=[id_])
+    return 0
+
+
+def _act_list(options: argparse.Namespace) -> int:
+    register = open_node(node_dir(options)).register
+    view = views.acts_view(register, _now(), last=options.last, kind=options.of)
+    rows = [(one["id"][:8], one["kind"], one["author"], one["index"], _at(one["at"])) for one in view["results"]]
+    lines = table(rows, ("id", "kind", "author", "entry", "at"))
+    lines += [f"void: {one['kind']} in {one['origin']} #{one['index']}: {one['why']}" for one in view["void"]]
+    emit(view, as_json=options.json, lines=lines)
+    return 0
+
+
+def _act_show(options: argparse.Namespace) -> int:
+    register = open_node(node_dir(options)).register
+    view = views.act_view(register, options.id)
+    lines = [
+        f"{view['id']}",
+        f"{view['log']} #{view['index']}, {_at(view['at'])}",
+        *officer.reading(register.act(options.id).act),
+    ]
+    proposal = view.get("proposal")
+    if proposal:
+        lines.append(f"state: {proposal['state']}" + (f" ({proposal['why']})" if proposal["why"] else ""))
+        lines += [
+            f"  {v['party']}: {v['vote']}{'' if v['confirmed'] else ', not yet confirmed'}{', void: ' + v['void'] if v['void'] else ''}"
+            for v in proposal["votes"]
+        ]
+        lines += [f"  missing: {', '.join(proposal['missing'])}"] if proposal["missing"] else []
+    if view["void"]:
+        lines.append(f"void: {view['void']}")
+    emit(view, as_json=options.json, lines=lines)
+    return 0
+
+
+def _now() -> int:
+    return int(time.time() * 1000)
+
+
+def _at(at: int) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(at / 1000))
+
+
+# ---- charter and law --------------------------------------------------------------------------------------------------------------
+
+
+def shipped(kind: str) -> list[str]:
+    root = resources.files("relto") / "data" / kind
+    return sorted(one.name for one in root.iterdir() if one.is_dir())
+
+
+def _text(kind: str, name: str, file: str) -> tuple[bytes, str]:
+    """A shipped text by name, a file, or a file in a directory."""
+    path = Path(name)
+    if path.is_dir() and (path / file).is_file():
+        return (path / file).read_bytes(), str(path / file)
+    if path.is_file():
+        return path.read_bytes(), str(path)
+    if name in shipped(kind):
+        return (resources.files("relto") / "data" / kind / name / file).read_bytes(), f"{name}/{file}"
+    if path.is_dir():
+        raise NotFound(f"`{name}` is a directory without {file}")
+    raise NotFound(
+        f"no {kind.removesuffix('s')} `{name[:80]}`", hint=f"a file, a directory, or one of {', '.join(shipped(kind))}"
+    )
+
+
+def _charter_bytes(name: str) -> tuple[bytes, str]:
+    return _text("charters", name, "charter.yaml")
+
+
+def _charter_check(options: argparse.Namespace) -> int:
+    source, where = _charter_bytes(options.text) if options.text else _in_force(options)
+    text = charter.read(source, where)
+    problems = charter.lint(charter.draft(text), text)
+    view = {"file": where, "digest": text.digest.hex(), "problems": [msgspec.to_builtins(one) for one in problems]}
+    lines = [f"{one.where}: {one.severity}: {one.message}" + (f" ({one.hint})" if one.hint else "") for one in problems]
+    errors = [one for one in problems if one.severity == "error"]
+    emit(
+        view,
+        as_json=options.json,
+        lines=[
+            *lines,
+            f"{where}: {len(errors)} errors, {len(problems) - len(errors)} warnings, digest {text.digest.hex()[:16]}",
+        ],
+    )
+    return 2 if errors else 0
+
+
+def _in_force(options: argparse.Namespace) -> tuple[bytes, str]:
+    register = open_node(node_dir(options)).register
+    if register.charter is None:
+        raise NotFound(
+            "no charter is in force at this node", hint="name a file, or one of " + ", ".join(shipped("charters"))
+        )
+    return register.objects[register.charter.digest.hex()], "charter in force"
+
+
+def _charter_show(options: argparse.Namespace) -> int:
+    source, where = _charter_bytes(options.text) if options.text else _in_force(options)
+    agreed = charter.load(charter.read(source, where))
+    view = {"title": agreed.title, "digest": agreed.digest.hex(), "engine": agreed.engine, "confirm": agreed.confirm,
+            "clauses": [msgspec.to_builtins(one) for one in agreed.clauses]}  # fmt: skip
+    lines = [
+        f"{agreed.title} ({agreed.id}), engine {agreed.engine}, votes count when {agreed.confirm} ledgers acknowledge them"
+    ]
+    for one in agreed.clauses:
+        lines.append(
+            f"{one.id:>6}  {one.of}"
+            + (f": {one.says}" if one.says else "")
+            + (" [assumption]" if one.basis == "assumption" else "")
+        )
+    emit(view, as_json=options.json, lines=lines)
+    return 0
+
+
+def _charter_test(options: argparse.Namespace) -> int:
+    from relto.release.cases import run_charter_cases
+
+    name = options.text or "aukus"
+    source, where = _charter_bytes(name)
+    cases, cases_where = _text("charters", name, "cases.yaml")
+    results = run_charter_cases(charter.load(charter.read(source, where)), charter.read(cases, cases_where))
+    return _results(options, [(one.id, one.where, one.expected, one.got, one.problems) for one in results])
+
+
+def _results(options: argparse.Namespace, rows: list[tuple[str, str, str, str, tuple[str, ...]]]) -> int:
+    failed = [row for row in rows if row[4]]
+    lines = [f"{row[0]}: expected {row[2]}, got {row[3]}: {'; '.join(row[4])} ({row[1]})" for row in failed]
+    view = {
+        "results": [{"id": i, "where": w, "expected": e, "got": g, "problems": list(p)} for i, w, e, g, p in rows],
+        "count": len(rows),
+        "failed": len(failed),
+    }
+    emit(view, as_json=options.json, lines=[*lines, f"{len(rows)} cases, {len(failed)} failed"])
+    return 1 if failed else 0
+
+
+def _packs(options: argparse.Namespace) -> list[tuple[law.Pack, str, str]]:
+    names = [options.pack] if options.pack else shipped("law")
+    found = []
+    for name in names:
+        source, where = _text("law", name, "pack.yaml")
+        found.append((law.load_pack(charter.read(source, where)), name, where))
+    return found
+
+
+def _law_show(options: argparse.Namespace) -> int:
+    name = options.pack or ""
+    day = options.at or time.strftime("%Y-%m-%d", time.gmtime())
+    if name and name not in shipped("law") and not Path(name).exists():
+        options.pack = None  # an authority's id: look for it in the shipped packs
+    shown, lines = [], []
+    for pack, _, _ in _packs(options):
+        words = pack.words(day)
+        chosen = {rule: says for rule, says in words.items() if not name or options.pack or f"/{name}" in f"{rule}/"}
+        if not chosen:
+            continue
+        cites = {f"law.{pack.jurisdiction}/{one.id}": (one.cite, one.kind) for one in pack.authorities}
+        lines.append(f"{pack.title} ({pack.id}), the law of {pack.jurisdiction} for {pack.valid}")
+        for rule, says in chosen.items():
+            cite, kind = cites.get(rule, ("", ""))
+            lines.append("  " * rule.count("/") + says + (f" [{cite}; {kind}]" if cite else ""))
+        shown.append({"pack": pack.id, "jurisdiction": pack.jurisdiction, "digest": pack.digest.hex(), "rules": chosen})
+    if not shown:
+        raise NotFound(f"no pack or authority `{name[:80]}`", hint=f"packs: {', '.join(shipped('law'))}")
+    emit({"results": shown, "count": len(shown), "complete": True, "day": day}, as_json=options.json, lines=lines)
+    return 0
+
+
+def _law_check(options: argparse.Namespace) -> int:
+    rows = [
+        {"pack": pack.id, "jurisdiction": pack.jurisdiction, "digest": pack.digest.hex(), "file": where}
+        for pack, _, where in _packs(options)
+    ]
+    emit(
+        {"results": rows, "count": len(rows)},
+        as_json=options.json,
+        lines=[f"{one['file']}: sound, digest {one['digest'][:16]}" for one in rows],
+    )
+    return 0
+
+
+def _law_test(options: argparse.Namespace) -> int:
+    rows = []
+    for pack, name, _ in _packs(options):
+        cases, where = _text("law", name, "cases.yaml")
+        for one in law.run_cases(pack, charter.read(cases, where)):
+            rows.append((f"{pack.id}/{one.id}", one.where, one.expected.value, one.judgement.value.value, one.problems))
+    return _results(options, rows)
+
+
+# ---- parties, projects, engagements, items ---------------------------------------------------------------------------------------------
+
+
+def _party_list(options: argparse.Namespace) -> int:
+    node = open_node(node_dir(options))
+    register, now = node.register, _now()
+    rows = [views.party_view(register, party, now, node.problems()) for party in sorted(register.parties)]
+    lines = table([(r["id"], r["name"], r["grade"], r["entries"], r["confirmed"], r["age_s"], r["problem"] or r["frozen"]) for r in rows],
+                  ("id", "name", "grade", "entries", "confirmed", "seen s ago", "problem"))  # fmt: skip
+    emit(views.listing(register, now, rows), as_json=options.json, lines=lines)
+    return 0
+
+
+def _party_show(options: argparse.Namespace) -> int:
+    node = open_node(node_dir(options))
+    view = views.party_view(node.register, options.id, _now(), node.problems())
+    roster = node.register.rosters.get(options.id)
+    view["roster"] = [] if roster is None else [msgspec.to_builtins(one) for one in roster.terms.classes]
+    emit(view, as_json=options.json, lines=[f"{name}: {value}" for name, value in view.items()])
+    return 0
+
+
+def _project_list(options: argparse.Namespace) -> int:
+    register = open_node(node_dir(options)).register
+    rows = views.project_views(register, _now())
+    lines = table([(r["id"], r["pillar"], r["access"], ", ".join(r["participants"]), ", ".join(e["party"] for e in r["engaged"])) for r in rows],
+                  ("id", "pillar", "access", "participants", "engaged"))  # fmt: skip
+    emit(views.listing(register, _now(), rows), as_json=options.json, lines=lines)
+    return 0
+
+
+def _project_show(options: argparse.Namespace) -> int:
+    register = open_node(node_dir(options)).register
+    found = [one for one in views.project_views(register, _now()) if one["id"] == options.id]
+    if not found:
+        raise NotFound(f"no project `{options.id[:80]}`", hint="`relto project list` shows them")
+    emit(found[0], as_json=options.json, lines=[f"{name}: {value}" for name, value in found[0].items()])
+    return 0
+
+
+def _engagement_list(options: argparse.Namespace) -> int:
+    register, now = open_node(node_dir(options)).register, _now()
+    rows = [views.engagement_view(register, one, now) for one in register.engagements.values()]
+    lines = table([(r["id"], r["party"], r["project"], r["state"], r["from"], r["to"], ", ".join(r["ceiling"])) for r in rows],
+                  ("id", "party", "project", "state", "from", "to", "ceiling"))  # fmt: skip
+    emit(views.listing(register, now, rows), as_json=options.json, lines=lines)
+    return 0
+
+
+def _engagement_show(options: argparse.Namespace) -> int:
+    register = open_node(node_dir(options)).register
+    if options.id not in register.engagements:
+        raise NotFound(
+            f"no engagement `{options.id[:80]}` is in force",
+            hint="`relto engagement list` shows them; `relto act list --kind propose` what is open",
+        )
+    view = views.engagement_view(register, register.engagements[options.id], _now())
+    emit(view, as_json=options.json, lines=[f"{name}: {value}" for name, value in view.items()])
+    return 0
+
+
+def _item_list(options: argparse.Namespace) -> int:
+    register = open_node(node_dir(options)).register
+    rows = [views.item_view(register, one) for versions in register.items.values() for one in versions]
+    lines = table([(f"{r['id']}@{r['version']}", r["title"], ", ".join(r["label"]["levels"]), "unmarked" if r["label"]["rel"] is None else ", ".join(r["label"]["rel"]) or "nobody",
+                    r["project"]) for r in rows], ("item", "title", "level", "releasable to", "project"))  # fmt: skip
+    emit(views.listing(register, _now(), rows), as_json=options.json, lines=lines)
+    return 0
+
+
+def _item_show(options: argparse.Namespace) -> int:
+    from relto.cli.decide import item_name
+
+    register = open_node(node_dir(options)).register
+    view = views.item_view(register, register.item(*item_name(options.id)))
+    emit(view, as_json=options.json, lines=[f"{name}: {value}" for name, value in view.items()])
+    return 0
+
+
+# ---- labels ---------------------------------------------------------------------------------------------------------------------------------
+
+
+def _label_parse(options: argparse.Namespace) -> int:
+    found = parse(options.banner, system=options.system)
+    view = msgspec.to_builtins(found)
+    emit(view, as_json=options.json, lines=[json.dumps(view, ensure_ascii=False)])
+    return 0
+
+
+def _label_combine(options: argparse.Namespace) -> int:
+    labels = [parse(one, system=options.system) for one in options.banners]
+    owners = frozenset(one.strip() for one in options.owners.split(",") if one.strip())
+    found = combine(labels[0], *labels[1:], owners=owners)
+    view: dict[str, Any] = {"label": msgspec.to_builtins(found)}
+    try:
+        view["banner"] = banner(found, options.system or found.levels[0].system)
+    except ReltoError as error:
+        view["banner"] = None
+        view["why"] = error.message
+    emit(view, as_json=options.json, lines=[str(view["banner"] or view.get("why"))])
+    return 0

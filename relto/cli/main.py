@@ -1,0 +1,127 @@
+"""Arguments in, exit status out. Commands live beside this file; each returns its status.
+
+Errors go to standard error as `relto: error: …` and `relto: hint: …`; with `--json` as `{"error": …}` on standard output. Never a traceback.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from relto import __version__
+from relto.errors import EXIT_ERROR, Malformed, ReltoError
+
+HELP = """\
+usage: relto COMMAND …
+
+Decide
+  may WHO ITEM            may this recipient have this item? (exit 0 permit, 1 deny, 3 undetermined)
+  who ITEM | what WHO     everyone who may have it | everything one may have
+  impact ACT|FILE…        what these acts would change, before anybody signs
+  impact --withdraw PARTY --on DATE
+Govern
+  act KIND FIELD=VALUE…   draft an act; --key FILE or --sign signs and submits it, --out FILE asks for signatures
+  act propose charter DIR | act propose engage FIELD=VALUE…
+  act consent|refuse ID   vote; final
+  act sign|submit|list|show
+  charter check|show|test · law show|check|test · party|project|engagement|item list|show
+Hand over
+  seal FILE --item I -o F.tdf · open F.tdf -o FILE · verify F.tdf|PROOF|ACT
+Run
+  node init|invite|join|serve · person add|list · login · sync · ledger verify|show|proof · audit
+  demo                    the whole story on this machine
+
+Every command takes --node DIR (else RELTO_NODE, else this directory) and --json; `relto COMMAND -h` says more.
+Try:  relto demo --dir demo && relto may aus/acme-undersea gbr/array-processing --node demo/gbr
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """Errors in our words, and no abbreviations that a later option could change the meaning of."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("allow_abbrev", False)
+        super().__init__(*args, **kwargs)
+
+    def error(self, message: str) -> NoReturn:
+        raise Malformed(message, hint=f"`{self.prog} -h` shows how it is written")
+
+
+def parser() -> Parser:
+    top = Parser(prog="relto", add_help=False)
+    top.add_argument("-h", "--help", action="store_true")
+    top.add_argument("--version", action="store_true")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
+    from relto.cli import decide, files, govern, nodes
+
+    for module in (decide, govern, files, nodes):
+        module.add(commands)
+    return top
+
+
+def common(command: argparse.ArgumentParser, *, node: bool = True) -> argparse.ArgumentParser:
+    """Options that every command has."""
+    if node:
+        command.add_argument(
+            "--node", metavar="DIR", default=os.environ.get("RELTO_NODE", "."), help="the node's directory"
+        )
+    command.add_argument("--json", action="store_true", help="values instead of words")
+    return command
+
+
+def run(argv: Sequence[str] | None = None) -> int:
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    as_json = "--json" in arguments
+    try:
+        options = parser().parse_args(arguments)
+        if options.version:
+            print(__version__)
+            return 0
+        if options.help or not options.command:
+            print(HELP, end="")
+            return 0 if options.help else EXIT_ERROR
+        status: int = options.call(options)
+    except ReltoError as error:
+        _report(error, as_json=as_json)
+        return error.exit_status
+    except BrokenPipeError:
+        # The reader of our output went away; that is its right and no error of ours.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_ERROR
+    except KeyboardInterrupt:
+        print("relto: interrupted", file=sys.stderr)
+        return 130
+    except OSError as error:
+        _report(
+            Malformed(f"{(error.strerror or str(error)).lower()}", where=str(error.filename or "")), as_json=as_json
+        )
+        return EXIT_ERROR
+    else:
+        sys.stdout.flush()
+        return status
+
+
+def _report(error: ReltoError, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"error": error.as_dict()}, ensure_ascii=False))
+    print(f"relto: error: {error}", file=sys.stderr)
+    if error.hint:
+        print(f"relto: hint: {error.hint}", file=sys.stderr)
+
+
+def emit(view: Any, *, as_json: bool, lines: Sequence[str] = ()) -> None:
+    """A view as JSON, or the same in lines."""
+    if as_json:
+        print(json.dumps(view, ensure_ascii=False, sort_keys=False))
+    else:
+        for line in lines:
+            print(line)
+
+
+def node_dir(options: argparse.Namespace) -> Path:
+    return Path(options.node)

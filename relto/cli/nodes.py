@@ -1,0 +1,335 @@
+"""`relto node`, `person`, `login`, `sync`, `ledger`, `demo`: one party's node, its people, its ledger."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from relto import acts
+from relto.cli.main import common, emit, node_dir
+from relto.cli.show import table
+from relto.errors import Malformed, NotFound
+from relto.keys import PublicKey, from_base64, to_base64
+from relto.ledger import Proof, Verifier, verify_log
+from relto.node import config as settings
+from relto.node import home, views
+from relto.node.desk import desk
+from relto.node.home import open_node
+from relto.node.people import people
+from relto.node.words import words
+
+INVITATION_MAX = 262_144
+
+
+def add(commands: Any) -> None:
+    node = commands.add_parser("node", help="one party's node").add_subparsers(
+        dest="verb", metavar="VERB", required=True
+    )
+    init = common(node.add_parser("init"))
+    init.add_argument("--party", required=True)
+    init.add_argument("--partnership", required=True)
+    init.add_argument("--name", required=True, help="in words: Australia")
+    init.add_argument(
+        "--url", required=True, help="where this node will answer, for example https://relto.defence.example"
+    )
+    init.add_argument("--host", help="the ledger's name; else the host of the url")
+    init.add_argument("--root", default="2/3", metavar="T/N")
+    init.add_argument("--authority", default="2/3", metavar="T/N")
+    init.add_argument("--demo", action="store_true", help="built-in log-in and signing by button; loopback only")
+    init.add_argument("--sync-every", type=float, default=30.0, metavar="S")
+    init.set_defaults(call=_init)
+    invite = common(node.add_parser("invite"))
+    invite.set_defaults(call=_invite)
+    join = common(node.add_parser("join"))
+    join.add_argument("invitation", metavar="TEXT|FILE|URL", help="what `relto node invite` printed at the other node")
+    join.set_defaults(call=_join)
+    serve = common(node.add_parser("serve"))
+    serve.add_argument("--quiet", action="store_true")
+    serve.set_defaults(call=_serve)
+    person = commands.add_parser("person", help="the party's own people").add_subparsers(
+        dest="verb", metavar="VERB", required=True
+    )
+    new = common(person.add_parser("add"))
+    new.add_argument("alias")
+    new.add_argument("--name", required=True)
+    new.add_argument("--contact", default="")
+    new.add_argument("--organisation", required=True)
+    new.add_argument("--employment", choices=("regular", "contract", "none"), default="regular")
+    new.add_argument("--nationality", action="append", required=True, metavar="CODE")
+    new.add_argument("--clearance", metavar="'SYSTEM LEVEL'")
+    new.add_argument("--until", metavar="DATE", help="of the clearance")
+    new.add_argument("--place", required=True, metavar="CODE")
+    new.set_defaults(call=_person_add)
+    common(person.add_parser("list")).set_defaults(call=_person_list)
+    common(person.add_parser("declare", help="publish the roster: classes with head counts, no names")).set_defaults(
+        call=_person_declare
+    )
+    login = common(commands.add_parser("login", help="log in at the own party's node"))
+    login.add_argument("--as", dest="alias", required=True, help="the built-in issuer of a demo node; loopback only")
+    login.set_defaults(call=_login)
+    sync = common(commands.add_parser("sync", help="fetch, verify and store the others' ledgers now"))
+    sync.set_defaults(call=_sync)
+    ledger = commands.add_parser("ledger", help="ledgers and proofs").add_subparsers(
+        dest="verb", metavar="VERB", required=True
+    )
+    for verb, call in (("verify", _ledger_verify), ("show", _ledger_show)):
+        one = common(ledger.add_parser(verb))
+        one.add_argument("party", nargs="?")
+        one.set_defaults(call=call)
+    proof = common(ledger.add_parser("proof", help="a tlog-proof that an own act stands in the ledger"))
+    proof.add_argument("act")
+    proof.add_argument("-o", "--out", metavar="FILE")
+    proof.set_defaults(call=_ledger_proof)
+    demo = common(commands.add_parser("demo", help="the whole story on this machine"), node=False)
+    demo.add_argument("--dir", metavar="D", help="keep the directories there")
+    demo.add_argument("--file", metavar="PATH", help="a file of your own for item A")
+    demo.add_argument("--serve", action="store_true", help="stay up and print the addresses")
+    demo.add_argument(
+        "--break", dest="break_step", type=int, metavar="N", help="make step N fail; exit status 1 names it"
+    )
+    demo.set_defaults(call=_demo)
+
+
+def _quorum(text: str) -> tuple[int, int]:
+    threshold, found, count = text.partition("/")
+    if not (found and threshold.isdecimal() and count.isdecimal()):
+        raise Malformed(f"`{text[:20]}` is not a quorum", hint="for example 2/3")
+    return int(threshold), int(count)
+
+
+def _init(options: argparse.Namespace) -> int:
+    host = options.host or options.url.partition("://")[2].partition(":")[0].strip("[]")
+    if host in {"127.0.0.1", "localhost", "::1", ""}:
+        host = f"{options.party}.localhost"  # a ledger's name outlives the address at which it is served
+    try:
+        config = msgspec.convert(
+            {"party": options.party, "partnership": options.partnership, "name": options.name, "url": options.url.rstrip("/"),
+             "origin": f"{host}/{options.partnership}/0", "demo": options.demo, "sync_s": options.sync_every},
+            settings.Config,
+        )  # fmt: skip
+        msgspec.convert(config.origin, acts.act.Origin)
+    except msgspec.ValidationError as error:
+        raise Malformed(f"{str(error)[:1].lower()}{str(error)[1:]}") from error
+    directory = node_dir(options)
+    node = home.init(directory, config, root=_quorum(options.root), authority=_quorum(options.authority))
+    inception = node.register.scans[node.origin].inception_id
+    view = {
+        "party": config.party,
+        "origin": config.origin,
+        "inception": inception,
+        "words": words(inception),
+        "offline_keys": str(directory / "keys" / "offline"),
+    }
+    emit(view, as_json=options.json, lines=[
+        f"ledger {config.origin} begun, inception {inception}", f"words: {words(inception)}",
+        f"carry {directory / 'keys' / 'offline'} away: root, authority and officer keys do not belong on a node",
+    ])  # fmt: skip
+    return 0
+
+
+def _invite(options: argparse.Namespace) -> int:
+    node = open_node(node_dir(options))
+    view = {
+        "relto": "invitation",
+        "v": 1,
+        "party": node.me,
+        "url": node.config.url,
+        "partnership": node.register.partnership,
+        "inception": to_base64(node.inception()),
+    }
+    text = to_base64(json.dumps(view).encode())
+    emit(
+        {"invitation": text, "words": words(node.register.scans[node.origin].inception_id)},
+        as_json=options.json,
+        lines=[text],
+    )
+    return 0
+
+
+def _join(options: argparse.Namespace) -> int:
+    directory = node_dir(options)
+    node = open_node(directory)
+    source = options.invitation
+    if Path(source).is_file() if len(source) < 4096 else False:
+        source = Path(source).read_text().strip()
+    if len(source) > INVITATION_MAX:
+        raise Malformed("this is longer than any invitation")
+    try:
+        held = json.loads(from_base64(source.strip()))
+        envelope, founding = from_base64(held["inception"]), str(held["partnership"])
+        good = (held["relto"], held["v"]) == ("invitation", 1)
+    except (ValueError, KeyError, TypeError) as error:
+        raise Malformed(
+            "this is no invitation", hint="paste the whole text that `relto node invite` printed at the other node"
+        ) from error
+    if not good:
+        raise Malformed("an invitation of another version")
+    open_desk = desk(directory)
+    party = open_desk.join(envelope, "words")
+    if founding and not node.register.partnership and not node.config.pin:
+        open_desk.pin(founding)
+    mine, theirs = node.register.scans[node.origin].inception_id, acts.open_act(envelope)[1]
+    shown = words(mine, theirs)
+    emit({"party": party, "words": shown, "partnership": founding or None}, as_json=options.json,
+         lines=[f"{party} is pinned; read these words to each other, they must be the same on both screens:", f"  {shown}"])  # fmt: skip
+    return 0
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from relto.node.serve import serve
+
+    return serve(node_dir(options), quiet=options.quiet)
+
+
+def _person_add(options: argparse.Namespace) -> int:
+    directory = node_dir(options)
+    party = settings.load(directory).party
+    recipient: dict[str, Any] = {"party": party, "organisation": options.organisation, "employment": options.employment, "nationalities": sorted(set(options.nationality)),
+                                 "says": {"employment": "party", "nationalities": "party"}}  # fmt: skip
+    if options.clearance:
+        system, _, level = options.clearance.partition(" ")
+        recipient["clearance"] = {
+            "system": system,
+            "level": level,
+            **({"until": options.until} if options.until else {}),
+        }
+        recipient["says"]["clearance"] = "party"
+    pseudonym = desk(directory).person(options.alias, options.name, options.contact, recipient, options.place)
+    emit(
+        {"alias": options.alias, "pseudonym": pseudonym},
+        as_json=options.json,
+        lines=[f"{options.alias} is {party}/{pseudonym} to others"],
+    )
+    return 0
+
+
+def _person_list(options: argparse.Namespace) -> int:
+    node = open_node(node_dir(options))
+    rows = [msgspec.to_builtins(one) for one in people(node)]
+    lines = table([(r["alias"], r["pseudonym"], r["recipient"]["organisation"], "/".join(r["recipient"].get("nationalities", ())), r["place"]) for r in rows],
+                  ("alias", "pseudonym", "organisation", "nationalities", "place"))  # fmt: skip
+    emit(views.listing(node.register, int(time.time() * 1000), rows), as_json=options.json, lines=lines)
+    return 0
+
+
+def _person_declare(options: argparse.Namespace) -> int:
+    id_ = desk(node_dir(options)).roster()
+    emit({"id": id_}, as_json=options.json, lines=[f"roster {id_}"])
+    return 0
+
+
+def _login(options: argparse.Namespace) -> int:
+    from relto.node.client import login
+
+    session = login(node_dir(options), options.alias)
+    emit(
+        session,
+        as_json=options.json,
+        lines=[f"logged in at {session['party']} as {session['pseudonym']}, until {session['until']}"],
+    )
+    return 0
+
+
+def _sync(options: argparse.Namespace) -> int:
+    found = desk(node_dir(options)).sync()
+    lines = [f"{party}: {row.get('error') or str(row['new']) + ' new'}" for party, row in found["parties"].items()]
+    emit(found, as_json=options.json, lines=[*lines, f"{found['written']} acts written"])
+    return 2 if any("error" in row for row in found["parties"].values()) else 0
+
+
+def _ledger_verify(options: argparse.Namespace) -> int:
+    node = open_node(node_dir(options))
+    wanted = [options.party] if options.party else sorted(node.register.parties)
+    reports, lines, status = [], [], 0
+    for party in wanted:
+        state = node.register.party(party)
+        if node.store.head(state.origin) is None:
+            lines.append(f"{party}: held in parts; each entry was proven when it came")
+            reports.append({"party": party, "origin": state.origin, "size": state.size, "sound": True, "parts": True})
+            continue
+        key = node.register.scans[state.origin].chain[-1].keys.log.ed25519
+        report = verify_log(node.store, state.origin, Verifier.of_log(PublicKey(name=state.origin, ed25519=key)))
+        problem = report.problem or node.problems().get(state.origin, "")
+        reports.append(
+            {
+                "party": party,
+                "origin": state.origin,
+                "size": report.size,
+                "openings": report.openings,
+                "sound": not problem,
+                "problem": problem or None,
+                "index": report.index,
+            }
+        )
+        lines.append(
+            f"{party}: {state.origin}, {report.size} entries, {report.openings} open here: " + (problem or "sound")
+        )
+        status = status or (2 if problem else 0)
+    emit({"results": reports, "count": len(reports), "complete": True}, as_json=options.json, lines=lines)
+    return status
+
+
+def _ledger_show(options: argparse.Namespace) -> int:
+    node = open_node(node_dir(options))
+    party = options.party or node.me
+    state = node.register.party(party)
+    known = {one.index: one for one in node.register.scans[state.origin].stated}
+    void = {one.index: one for one in node.register.void if one.origin == state.origin}
+    rows = []
+    for index in range(state.size):
+        if index in known:
+            rows.append(
+                {
+                    "index": index,
+                    "kind": acts.kind_of(known[index].act),
+                    "id": known[index].id,
+                    "at": known[index].act.at,
+                }
+            )
+        elif index in void:
+            rows.append({"index": index, "kind": void[index].kind, "id": void[index].id, "void": void[index].why})
+        else:
+            rows.append({"index": index, "kind": None, "id": None})
+    lines = table(
+        [(r["index"], r["kind"] or "not open here", (r["id"] or "")[:16], r.get("void", "")) for r in rows],
+        ("entry", "kind", "id", "void"),
+    )
+    emit(views.listing(node.register, int(time.time() * 1000), rows), as_json=options.json, lines=lines)
+    return 0
+
+
+def _ledger_proof(options: argparse.Namespace) -> int:
+    node = open_node(node_dir(options))
+    stated = node.register.act(options.act)
+    head = node.store.head(stated.origin)
+    if head is None:
+        raise NotFound(f"the ledger `{stated.origin}` is held in parts here", hint="ask its own node for the proof")
+    from relto.ledger import tree_of
+
+    hashes = tree_of(node.store, stated.origin).inclusion(stated.index, head.size)
+    opening = {
+        index: (salt, envelope)
+        for index, salt, envelope in node.store.openings(stated.origin, stated.index, stated.index + 1)
+    }[stated.index]
+    leaf = node.store.leaves(stated.origin, stated.index, stated.index + 1)[0]
+    extra = msgspec.json.encode({"leaf": leaf, "salt": opening[0], "envelope": opening[1]})
+    proof = Proof(index=stated.index, hashes=tuple(hashes), note=head.note, extra=extra).encode()
+    if options.out:
+        Path(options.out).write_bytes(proof)
+    emit({"act": stated.id, "origin": stated.origin, "index": stated.index, "proof": proof.decode()}, as_json=options.json,
+         lines=[f"written to {options.out}"] if options.out else [proof.decode().rstrip()])  # fmt: skip
+    return 0
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from relto.demo import demo
+
+    return demo(
+        directory=Path(options.dir) if options.dir else None, file=Path(options.file) if options.file else None, serve=options.serve, as_json=options.json,
+        break_step=options.break_step,
+    )  # fmt: skip

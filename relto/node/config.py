@@ -1,0 +1,63 @@
+"""A node's settings: `relto.toml` in its directory.
+
+Unknown keys are refused with their name; nothing is read from the environment.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+
+from relto.errors import Malformed, NotFound
+
+FILE = "relto.toml"
+
+
+class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """party, partnership: ids. url: where this node answers, scheme and host and port. demo: built-in log-in and signing by button, loopback only."""
+
+    party: Annotated[str, Meta(pattern=r"\A[a-z0-9][a-z0-9-]{0,63}\Z")]
+    partnership: Annotated[str, Meta(pattern=r"\A[a-z0-9][a-z0-9-]{0,63}\Z")]
+    name: Annotated[str, Meta(min_length=1, max_length=200)]
+    url: Annotated[str, Meta(pattern=r"\Ahttps?://[A-Za-z0-9.:\[\]-]{1,255}\Z")]
+    origin: str
+    pin: str = ""  # id of the founding proposal, for a node that did not found
+    demo: bool = False
+    sync_s: Annotated[float, Meta(ge=0.05, le=86_400)] = 30.0  # how often a served node asks the others
+
+    @property
+    def host(self) -> str:
+        return self.url.partition("://")[2]
+
+
+def load(directory: Path) -> Config:
+    """Raises: NotFound when the directory holds no node; Malformed."""
+    path = directory / FILE
+    try:
+        text = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise NotFound(
+            f"`{directory}` holds no node",
+            hint="`relto node init` makes one; `--node DIR` or RELTO_NODE says where it is",
+        ) from error
+    try:
+        return msgspec.convert(tomllib.loads(text.decode()), Config)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Malformed(f"not a settings file: {error}", where=str(path)) from error
+    except msgspec.ValidationError as error:
+        raise Malformed(str(error), where=str(path)) from error
+
+
+def save(config: Config, directory: Path) -> None:
+    rows = []
+    for name, value in msgspec.structs.asdict(config).items():
+        rows.append(
+            f"{name} = {str(value).lower() if isinstance(value, bool) else msgspec.json.encode(value).decode()}"
+        )
+    target, spare = directory / FILE, directory / (FILE + ".new")
+    spare.write_text("\n".join(rows) + "\n")
+    spare.replace(target)

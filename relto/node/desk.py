@@ -1,0 +1,170 @@
+"""Writing to a node from its own machine: through the serving process when there is one, else under the directory's lock.
+
+The socket stands in the node's directory, readable by its owner alone; who may open the directory may write, and nobody else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import httpx2 as httpx
+
+from relto.errors import Conflict, Forged, Malformed, NotFound, Refused, ReltoError, Unavailable
+from relto.node import config as settings
+from relto.node import home
+from relto.node.node import Node
+from relto.node.peers import sync_all
+from relto.node.people import add_person, publish_roster
+
+SOCKET = "socket"
+KINDS = {kind.code: kind for kind in (Malformed, Refused, NotFound, Conflict, Forged, Unavailable)}
+
+
+class Desk(Protocol):
+    """What the command line may ask a node to write."""
+
+    def submit(self, envelope: bytes) -> str: ...
+    def sync(self) -> dict[str, Any]: ...
+    def join(self, inception: bytes, how: str) -> str: ...
+    def pin(self, founding: str) -> None: ...
+    def person(self, alias: str, name: str, contact: str, recipient: dict[str, Any], place: str) -> str: ...
+    def roster(self) -> str: ...
+    def packed(self, digest: str, opaque: str, item: str, version: int) -> None: ...
+
+
+def desk(directory: Path) -> Desk:
+    """The way in that is open now."""
+    settings.load(directory)
+    served = Served(directory)
+    return served if served.alive() else Direct(directory)
+
+
+class Direct:
+    """Holds the lock for the length of one call."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    @contextlib.contextmanager
+    def _node(self) -> Iterator[Node]:
+        with home.locked(self.directory):
+            yield home.open_node(self.directory, write=True)
+
+    def submit(self, envelope: bytes) -> str:
+        with self._node() as node:
+            return node.submit(envelope)
+
+    def sync(self) -> dict[str, Any]:
+        with self._node() as node:
+            return sync_all(node)
+
+    def join(self, inception: bytes, how: str) -> str:
+        with self._node() as node:
+            return node.pin(inception, how).party
+
+    def pin(self, founding: str) -> None:
+        with self._node() as node:
+            node.save_config(pin=founding)
+            settings.save(node.config, self.directory)
+
+    def person(self, alias: str, name: str, contact: str, recipient: dict[str, Any], place: str) -> str:
+        with self._node() as node:
+            return add_person(node, alias, name, contact, recipient_of(recipient), place).pseudonym
+
+    def roster(self) -> str:
+        with self._node() as node:
+            return publish_roster(node)
+
+    def packed(self, digest: str, opaque: str, item: str, version: int) -> None:
+        with self._node() as node:
+            note_package(node, digest, opaque, item, version)
+
+
+class Served:
+    """The same over the socket of the serving process."""
+
+    def __init__(self, directory: Path) -> None:
+        self.path = directory / SOCKET
+
+    def alive(self) -> bool:
+        if not self.path.exists():
+            return False
+        try:
+            return self._client().get("http://node/local/alive").status_code == 200
+        except httpx.HTTPError:
+            return False  # a socket file that nobody listens to any more
+
+    def _client(self) -> httpx.Client:
+        return httpx.Client(transport=httpx.HTTPTransport(uds=str(self.path)), timeout=120.0)
+
+    def _call(self, verb: str, body: dict[str, Any]) -> Any:
+        with self._client() as client:
+            try:
+                answer = client.post(f"http://node/local/{verb}", json=body)
+            except httpx.HTTPError as error:
+                raise Unavailable(
+                    f"the serving process does not answer: {error}", hint="is `relto node serve` still running?"
+                ) from error
+        held = json.loads(answer.content)
+        if answer.status_code != 200:
+            raise error_of(held.get("error", {}))
+        return held
+
+    def submit(self, envelope: bytes) -> str:
+        return str(self._call("submit", {"envelope": envelope.decode()})["id"])
+
+    def sync(self) -> dict[str, Any]:
+        found: dict[str, Any] = self._call("sync", {})
+        return found
+
+    def join(self, inception: bytes, how: str) -> str:
+        return str(self._call("join", {"inception": inception.decode(), "how": how})["party"])
+
+    def pin(self, founding: str) -> None:
+        self._call("pin", {"founding": founding})
+
+    def person(self, alias: str, name: str, contact: str, recipient: dict[str, Any], place: str) -> str:
+        return str(
+            self._call(
+                "person", {"alias": alias, "name": name, "contact": contact, "recipient": recipient, "place": place}
+            )["pseudonym"]
+        )
+
+    def roster(self) -> str:
+        return str(self._call("roster", {})["id"])
+
+    def packed(self, digest: str, opaque: str, item: str, version: int) -> None:
+        self._call("packed", {"digest": digest, "opaque": opaque, "item": item, "version": version})
+
+
+def error_of(view: dict[str, str]) -> ReltoError:
+    """An error as it came over the wire."""
+    kind: Callable[..., ReltoError] = KINDS.get(view.get("code", ""), Unavailable)
+    return kind(
+        view.get("message", "the node answered with an error it did not name"),
+        hint=view.get("hint", ""),
+        where=view.get("where", ""),
+    )
+
+
+def recipient_of(view: dict[str, Any]) -> Any:
+    import msgspec
+
+    from relto.acts import RecipientClass
+
+    try:
+        return msgspec.convert(view, RecipientClass)
+    except msgspec.ValidationError as error:
+        raise Malformed(f"this person's facts: {str(error)[:1].lower()}{str(error)[1:]}") from error
+
+
+def note_package(node: Node, digest: str, opaque: str, item: str, version: int) -> None:
+    """A package sealed here, so that the node knows its own when a key is asked for."""
+    node.store.execute(
+        "INSERT INTO packages (digest, opaque, item, version, at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+        (digest, opaque, item, version, node.clock()),
+    )

@@ -1,0 +1,192 @@
+"""A node's directory: what lies where, how a party begins, how a node is opened.
+
+    relto.toml          settings
+    node.sqlite         ledgers, mirrors and the node's own rows
+    objects/            texts by digest
+    keys/online/        node, vouch, seal, log, opening, access keys and the pseudonym key
+    keys/offline/       root, authority and officer keys: written here by `init`, meant to be carried away
+    lock, socket        held and served by `relto node serve`
+
+Contracts of the design, sections 1, 16 and 19.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal, get_args
+
+from relto import acts
+from relto.errors import Conflict, Malformed, NotFound, Refused
+from relto.keys import AccessKey, OpeningKey, Random, SecretKey
+from relto.ledger import Cosigner, Log, New, commit, make_leaf, slots_for
+from relto.node import config as settings
+from relto.node.config import Config
+from relto.node.node import Clock, Keys, Node
+from relto.store import Directory, KeyFiles, Sqlite
+
+Office = Literal["disclosure", "licensing", "registrar", "safety"]
+OFFICES: tuple[Office, ...] = get_args(Office)
+
+Algorithm = Literal["rsa:2048", "ec:secp256r1"]
+ALGORITHMS: tuple[Algorithm, ...] = get_args(Algorithm)
+
+
+def system_clock() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def init(
+    directory: Path,
+    config: Config,
+    *,
+    root: tuple[int, int] = (2, 3),
+    authority: tuple[int, int] = (2, 3),
+    clock: Clock = system_clock,
+    random: Random = secrets.token_bytes,
+) -> Node:
+    """A party begins: keys, origin, entry 0. Never over an existing directory with a node in it.
+
+    root, authority: threshold and number of keys.
+    Raises: Conflict; Malformed for a threshold that cannot be met.
+    """
+    for threshold, count in (root, authority):
+        if not 1 <= threshold <= count <= 8:
+            raise Malformed(f"a quorum of {threshold} of {count} keys cannot be", hint="for example 2/3")
+    if directory.exists() and not directory.is_dir():
+        raise Conflict(f"`{directory}` is not a directory")
+    if (directory / settings.FILE).exists() or (directory / "node.sqlite").exists():
+        raise Conflict(f"`{directory}` holds a node already", hint="a ledger is begun once; choose another directory")
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    online, offline = KeyFiles(directory / "keys" / "online"), KeyFiles(directory / "keys" / "offline")
+    keyset, keys = _make_keys(config, online, offline, root, authority, random)
+    act = acts.Inception(
+        author=config.party, log=config.origin, at=clock(), name=config.name, address=config.url, keys=keyset
+    )
+    envelope = acts.sign(act, [SecretKey.from_text(offline.read(f"root-{n + 1}")) for n in range(root[0])])
+    store = Sqlite(directory / "node.sqlite", create=True)
+    salt = random(32)
+    log = Log.create(store, keys.log)
+    log.append([New(leaf=make_leaf(commit(salt, envelope), [], slots_for(1), random), salt=salt, envelope=envelope)])
+    settings.save(config, directory)
+    return Node(config, store, Directory(directory / "objects"), keys, clock, random)
+
+
+def _make_keys(
+    config: Config,
+    online: KeyFiles,
+    offline: KeyFiles,
+    root: tuple[int, int],
+    authority: tuple[int, int],
+    random: Random,
+) -> tuple[acts.KeySet, Keys]:
+    name = config.party
+
+    def signing(where: KeyFiles, title: str, *, hybrid: bool = True, key_name: str = "") -> SecretKey:
+        key = SecretKey.generate(key_name or f"{name}/{title}", random, hybrid=hybrid)
+        where.write(title, key.to_text())
+        return key
+
+    roots = [signing(offline, f"root-{n + 1}") for n in range(root[1])]
+    successors = [signing(offline, f"next-root-{n + 1}") for n in range(root[1])]
+    authorities = [signing(offline, f"authority-{n + 1}") for n in range(authority[1])]
+    officers = [(office, signing(offline, f"{office}-1")) for office in OFFICES]
+    node, vouch, seal = (signing(online, title, hybrid=False) for title in ("node", "vouch", "seal"))
+    log = signing(online, "log", hybrid=False, key_name=config.origin)
+    log_pq = Cosigner.generate(config.origin, random, log=True)
+    witness = Cosigner.generate(f"{config.origin.rpartition('/')[0]}/witness", random)
+    opening = OpeningKey.generate(random)
+    access = [AccessKey.generate(kind) for kind in ALGORITHMS]
+    pseudonyms = random(32)
+    online.write("log-mldsa44", log_pq.to_text())
+    online.write("witness", witness.to_text())
+    online.write("opening", opening.to_text())
+    for number, one in enumerate(access, 1):
+        online.write(f"access-{number}", one.to_text())
+    online.write("pseudonyms", pseudonyms.hex())
+    keyset = acts.KeySet(
+        root=acts.Quorum(threshold=root[0], keys=tuple(one.public for one in roots)),
+        next_root=acts.Successors(threshold=root[0], digests=tuple(acts.key_digest(one.public) for one in successors)),
+        authority=acts.Quorum(threshold=authority[0], keys=tuple(one.public for one in authorities)),
+        officers=tuple(acts.Officer(office=office, key=key.public) for office, key in officers),
+        node=node.public,
+        vouch=vouch.public,
+        seal=seal.public,
+        log=acts.LogKey(ed25519=log.public.ed25519, mldsa44=log_pq.verifiers[0].public),
+        witness=acts.LogKey(ed25519=witness.verifiers[0].public, mldsa44=witness.verifiers[1].public),
+        opening=opening.public,
+        access=tuple(
+            acts.AccessPublic(kid=one.kid, algorithm=kind, pem=one.public_pem)
+            for kind, one in zip(ALGORITHMS, access, strict=True)
+        ),
+    )
+    return keyset, Keys(
+        node=node, vouch=vouch, seal=seal, log=log, opening=opening, access=tuple(access), pseudonyms=pseudonyms
+    )
+
+
+def read_signer(path: Path) -> SecretKey:
+    """A signing key file. Raises: NotFound, Refused (its permissions), Malformed."""
+    return SecretKey.from_text(KeyFiles(path.parent).read(path.name.removesuffix(".key")))
+
+
+def read_keys(directory: Path) -> Keys:
+    files = KeyFiles(directory / "keys" / "online")
+    node, vouch, seal, log = (SecretKey.from_text(files.read(name)) for name in ("node", "vouch", "seal", "log"))
+    return Keys(
+        node=node,
+        vouch=vouch,
+        seal=seal,
+        log=log,
+        opening=OpeningKey.from_text(files.read("opening")),
+        access=tuple(AccessKey.from_text(files.read(name)) for name in files.names() if name.startswith("access-")),
+        pseudonyms=bytes.fromhex(files.read("pseudonyms")),
+    )
+
+
+def open_node(
+    directory: Path, *, write: bool = False, clock: Clock = system_clock, random: Random = secrets.token_bytes
+) -> Node:
+    """A node as it stands. For writing the caller holds `locked(directory)`.
+
+    Raises: NotFound, Malformed, Forged (the stored ledger is not what its head says).
+    """
+    config = settings.load(directory)
+    store = Sqlite(directory / "node.sqlite", read_only=not write)
+    return Node(
+        config,
+        store,
+        Directory(directory / "objects"),
+        read_keys(directory) if write else _opening_only(directory),
+        clock,
+        random,
+    )
+
+
+def _opening_only(directory: Path) -> Keys | None:
+    """Reading needs the opening key, to know which leaves are ours; without access to key files one reads without it."""
+    try:
+        return read_keys(directory)
+    except (NotFound, Refused):
+        return None
+
+
+@contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """One writer for a directory. Raises: Conflict while another process serves it."""
+    handle = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Conflict(
+                f"another process writes to `{directory}`", hint="stop it, or go through its socket"
+            ) from error
+        yield
+    finally:
+        os.close(handle)

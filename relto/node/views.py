@@ -1,0 +1,388 @@
+"""What a node shows, as plain values: the JSON of the command line, of the API and of the pages is this and nothing else.
+
+Lists carry `results`, `count`, `complete`, `next`, `day`, `sight`. What the viewer may not know is not there, not blanked out.
+
+Contracts of the design, section 19; spec/api.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from relto import acts
+from relto.acts import Proposal, Register, Stated
+from relto.charter import stage_of
+from relto.law import Fact, Finding
+from relto.release import Decision, Impact, Question, Row, Withdrawal, date_of
+
+View = dict[str, Any]
+
+
+def plain(value: object) -> Any:
+    """Any of our values as JSON-able builtins."""
+    return msgspec.to_builtins(value, str_keys=True)
+
+
+def sight_view(register: Register) -> View:
+    return {origin: {"size": size, "root": root} for origin, (size, root) in sorted(register.sight.items())}
+
+
+def listing(
+    register: Register, day: int, results: Iterable[object], *, complete: bool = True, following: str | None = None
+) -> View:
+    rows = [plain(one) for one in results]
+    return {
+        "results": rows,
+        "count": len(rows),
+        "complete": complete,
+        "next": following,
+        "day": date_of(day),
+        "sight": sight_view(register),
+    }
+
+
+# ---- decisions --------------------------------------------------------------------------------------------------------------
+
+
+def fact_view(fact: Fact) -> View:
+    view = {
+        "name": fact.name,
+        "value": None if isinstance(fact.value, UnsetType) else plain(fact.value),
+        "says": fact.says.value,
+    }
+    view["act"] = None if isinstance(fact.rests_on, UnsetType) else fact.rests_on
+    if fact.why:
+        view["why"] = fact.why
+    return view
+
+
+def finding_view(finding: Finding) -> View:
+    view: View = {
+        "rule": finding.rule,
+        "clause": finding.clause,
+        "value": finding.value.value,
+        "facts": [fact_view(fact) for fact in finding.facts],
+        "cite": finding.cite,
+    }
+    if finding.deny_code:
+        view["code"] = finding.deny_code
+    return view
+
+
+def decision_view(register: Register, question: Question, decision: Decision) -> View:
+    return {
+        "answer": decision.answer,
+        "id": decision.id,
+        "question": plain(question),
+        "findings": [finding_view(one) for one in decision.findings],
+        "authorities": plain(decision.authorities),
+        "obligations": list(decision.obligations),
+        "valid_until": None if isinstance(decision.valid_until, UnsetType) else decision.valid_until,
+        "changes": [
+            {
+                "needs": one.needs,
+                "from": one.of,
+                "by": None if isinstance(one.by, UnsetType) else one.by,
+                "kind": one.kind,
+                "set": one.set,
+            }
+            for one in decision.changes
+        ],
+        "day": question.date,
+        "sight": sight_view(register),
+    }
+
+
+def row_view(row: Row) -> View:
+    return {
+        "item": f"{row.item}@{row.version}",
+        "class": row.to.id,
+        "recipient": plain(row.to.recipient),
+        "heads": row.to.heads,
+        "declared": row.to.day,
+        "answer": row.answer,
+        "until": row.until or None,
+    }
+
+
+def impact_view(register: Register, day: int, found: Impact) -> View:
+    def pair(one: Any) -> View:
+        view = {
+            "item": f"{one.item}@{one.version}",
+            "class": one.to.id,
+            "recipient": plain(one.to.recipient),
+            "heads": one.to.heads,
+            "declared": one.to.day,
+        }
+        return {**view, "before": one.before, "after": one.after}
+
+    return {
+        "assumed": list(found.assumed),
+        "gained": [pair(one) for one in found.gained],
+        "lost": [pair(one) for one in found.lost],
+        "unchanged": found.unchanged,
+        "count": len(found.gained) + len(found.lost),
+        "complete": True,
+        "day": date_of(day),
+        "sight": sight_view(register),
+    }
+
+
+def withdrawal_view(register: Register, day: int, found: Withdrawal) -> View:
+    view: View = plain(found)
+    view["lost"] = [
+        {
+            "item": f"{one.item}@{one.version}",
+            "class": one.to.id,
+            "recipient": plain(one.to.recipient),
+            "heads": one.to.heads,
+            "before": one.before,
+            "after": one.after,
+        }
+        for one in found.lost
+    ]
+    view["returns"] = [{"release": release, "item": item, "holder": holder} for release, item, holder in found.returns]
+    view["duties"] = [{"clause": clause, "says": says} for clause, says in found.duties]
+    return {**view, "day": date_of(day), "sight": sight_view(register)}
+
+
+# ---- governance ----------------------------------------------------------------------------------------------------------------
+
+
+def proposal_view(register: Register, one: Proposal) -> View:
+    act = one.stated.act
+    assert isinstance(act, acts.Propose)
+    return {
+        "id": one.id,
+        "subject": one.subject,
+        "n": one.n,
+        "author": act.author,
+        "state": "provisional" if one.provisional else one.state,
+        "why": one.why or None,
+        "what": plain(act.what),
+        "voters": list(one.voters),
+        "votes": [
+            {"party": v.party, "vote": v.vote, "act": v.act, "confirmed": v.confirmed, "void": v.void or None} for v in one.votes
+        ],
+        "missing": list(one.missing),
+        "waiting": list(one.waiting),
+        "settled": dict(sorted(one.settled.items())),
+        "by": None if isinstance(act.by, UnsetType) else act.by,
+    }  # fmt: skip
+
+
+def stated_view(register: Register, one: Stated) -> View:
+    return {
+        "id": one.id,
+        "kind": acts.kind_of(one.act),
+        "author": one.act.author,
+        "log": one.origin,
+        "index": one.index,
+        "at": one.act.at,
+        "act": plain(one.act),
+    }
+
+
+def act_view(register: Register, prefix: str) -> View:
+    """One act; a proposal with its votes. Raises: NotFound."""
+    one = register.act(prefix)
+    view = stated_view(register, one)
+    if one.id in register.slots:
+        view["proposal"] = proposal_view(register, register.slots[one.id])
+    view["void"] = next((void.why for void in register.void if void.id == one.id), None)
+    view["signatures"] = list(one.signed.key_ids)
+    view["sight"] = sight_view(register)
+    return view
+
+
+def acts_view(register: Register, day: int, *, last: int = 200, kind: str = "") -> View:
+    """Newest first within each ledger; what did not count stands under `void` with the reason."""
+    found = [one for one in register.stated.values() if not kind or acts.kind_of(one.act) == kind]
+    found.sort(key=lambda one: (one.time, one.origin, one.index), reverse=True)
+    shown = found[:last]
+    view = listing(register, day, [], complete=len(shown) == len(found))
+    view["results"] = [
+        {key: value for key, value in stated_view(register, one).items() if key != "act"} for one in shown
+    ]
+    view["count"] = len(shown)
+    view["total"] = len(found)
+    view["void"] = [plain(one) for one in register.void]
+    return view
+
+
+def party_view(register: Register, party: str, now: int, problems: dict[str, str]) -> View:
+    one = register.party(party)
+    ack = register.acks.get(party)
+    return {
+        "id": one.id,
+        "name": one.name,
+        "code": one.code,
+        "grade": one.grade,
+        "origin": one.origin,
+        "inception": one.inception,
+        "address": one.address,
+        "entries": one.size,
+        "confirmed": one.confirmed,
+        "seen": one.seen,
+        "age_s": None if one.seen is None or party == register.me else max(0, now - one.seen) // 1000,
+        "owed": list(register.owed.get(party, ())),
+        "frozen": one.frozen or None,
+        "problem": problems.get(one.origin),
+        "withdraws": one.withdraws or None,
+        "acknowledged": None if ack is None else ack[1].at,
+        "us": party == register.me,
+    }
+
+
+def partnership_view(register: Register, now: int, problems: dict[str, str]) -> View:
+    charter = register.charter
+    candidates = []
+    for one in charter.candidates if charter else ():
+        opinion, why = stage_of(one)
+        stage: str = opinion
+        engaged = [e for e in register.engagements.values() if e.terms.party == one.id]
+        if engaged:
+            stage = engaged[0].state(date_of(now))
+        elif any(
+            p.state == "open"
+            and isinstance(p.stated.act, acts.Propose)
+            and getattr(p.stated.act.what, "party", "") == one.id
+            for p in register.slots.values()
+        ):
+            stage = "proposed"
+        candidates.append({"id": one.id, "name": one.name, "code": one.code, "stage": stage, "why": why})
+    return {
+        "partnership": register.partnership or None,
+        "title": charter.title if charter else None,
+        "charter": register.charter_id or None,
+        "me": register.me,
+        "parties": [party_view(register, party, now, problems) for party in sorted(register.parties)],
+        "candidates": candidates,
+        "windows": [plain(one) for one in charter.windows] if charter else [],
+        "laws": [
+            {"jurisdiction": name, "pack": one.digest, "by": one.party, "act": one.act, "held": one.pack is not None}
+            for name, packs in sorted(register.packs.items()) for one in packs
+        ],
+        "proposals": [proposal_view(register, one) for one in register.slots.values()],
+        "recalls": [recall_view(register, one, now) for one in register.recalls.values()],
+        "alarms": [*register.alarms, *(f"{origin}: {problem}" for origin, problem in sorted(problems.items()))],
+        "releases": len(register.releases),
+        "common": register.common,
+        "day": date_of(now),
+        "sight": sight_view(register),
+    }  # fmt: skip
+
+
+def recall_view(register: Register, one: acts.RecallState, now: int) -> View:
+    release = register.releases[one.release].terms
+    return {
+        "id": one.id,
+        "release": one.release,
+        "because": one.because,
+        "item": f"{release.item}@{release.version}",
+        "owner": one.party,
+        "holder": one.holder,
+        "order": one.order,
+        "by": one.by,
+        "state": one.state(date_of(now)),
+        "answers": [{"party": party, "act": act, "answer": answer} for party, act, answer, _ in one.answers],
+    }
+
+
+def project_views(register: Register, now: int) -> list[View]:
+    found = []
+    for one in register.charter.projects if register.charter else ():
+        pillar = register.charter.pillar(one.pillar) if register.charter else None
+        found.append(
+            {
+                "id": one.id,
+                "name": one.name,
+                "pillar": one.pillar,
+                "access": pillar.access if pillar else None,
+                "areas": list(one.areas),
+                "participants": list(one.participants),
+                "clause": one.clause,
+                "running": one.holds_on(date_of(now)),
+                "engaged": [
+                    engagement_view(register, e, now)
+                    for e in register.engagements.values()
+                    if e.terms.project == one.id
+                ],
+                "items": [
+                    f"{item.id}@{item.version}"
+                    for versions in register.items.values()
+                    for item in versions
+                    if item.facts.project == one.id
+                ],
+            }
+        )
+    return found
+
+
+def engagement_view(register: Register, one: acts.EngagementState, now: int) -> View:
+    return {
+        "id": one.id,
+        "party": one.terms.party,
+        "project": one.terms.project,
+        "role": one.terms.role,
+        "areas": list(one.terms.areas),
+        "ceiling": [str(level) for level in one.terms.ceiling],
+        "from": one.term.since,
+        "to": None if isinstance(one.term.until, UnsetType) else one.term.until,
+        "state": one.state(date_of(now)),
+        "suspended": [{"party": party, "act": act} for party, act in one.suspended],
+        "conditions": list(one.terms.conditions),
+        "proposal": one.proposal,
+        "acts": list(one.by),
+    }
+
+
+def item_view(register: Register, item: acts.ItemState) -> View:
+    facts = item.facts
+    rel = None if item.label.rel is UNSET else list(item.label.rel)
+    return {
+        "id": item.id,
+        "version": item.version,
+        "title": facts.title,
+        "opaque": facts.opaque,
+        "owner": item.party,
+        "owners": list(facts.owners),
+        "organisation": facts.organisation,
+        "project": facts.project,
+        "areas": list(facts.areas),
+        "label": {"levels": [str(level) for level in item.label.levels], "rel": rel, "tags": list(item.label.tags)},
+        "entries": plain(facts.entries),
+        "origins": None if facts.origins is UNSET else plain(facts.origins),
+        "nature": facts.nature,
+        "retired": bool(item.retired),
+        "act": item.act,
+        "label_act": item.label_act,
+    }
+
+
+def release_view(register: Register, one: acts.ReleaseState) -> View:
+    terms = one.terms
+    return {
+        "id": one.act,
+        "index": one.index,
+        "by": one.party,
+        "item": f"{terms.item}@{terms.version}",
+        "to": terms.to.party,
+        "organisation": terms.to.organisation,
+        "person": terms.person,
+        "purpose": terms.purpose,
+        "place": terms.place,
+        "authorities": [f"{a.jurisdiction} {a.cite}" for a in terms.authorities],
+        "decision": terms.decision,
+        "at": one.time,
+        "receipts": [{"party": party, "act": act, "outcome": outcome} for party, act, outcome in one.receipts],
+        "fetched": bool(one.receipts),
+    }
+
+
+def rows_view(register: Register, day: int, rows: Sequence[Row], people: int) -> View:
+    return {**listing(register, day, (row_view(row) for row in rows)), "people": people}

@@ -1,0 +1,213 @@
+"""A partnership in one process: nodes with real ledgers and databases, on a seeded clock, network and disk.
+
+The very code that a served node runs, with the outside faked: `World.deliver` is the network (it can drop, delay and repeat), `World.clock` the time,
+each node's `Sqlite` the disk (in memory or in a directory), randomness a seeded stream. `check(world)` verifies every ledger and mirror after a step.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random as seeded
+from pathlib import Path
+from typing import Any
+
+from relto import acts
+from relto.acts import Act, Register
+from relto.charter import Pin, format_parties
+from relto.errors import Unavailable
+from relto.keys import PublicKey
+from relto.ledger import Verifier, verify_log
+from relto.node import officer
+from relto.node.config import Config
+from relto.node.home import init, read_signer
+from relto.node.node import Delivered, Node
+from relto.node.words import words
+from relto.release import Question, decide
+
+START = 1_790_000_000_000  # 2026-09-21
+DATA = Path(__file__).parent.parent / "relto" / "data"
+
+
+class Link:
+    """One node as another one reaches it. Every call passes the world's network."""
+
+    def __init__(self, world: World, caller: Node, target: Node) -> None:
+        self.world, self.caller, self.target, self.party = world, caller, target, target.me
+
+    def _reach(self) -> None:
+        self.world.deliver(self.caller.me, self.target.me)
+
+    def head(self) -> bytes:
+        self._reach()
+        return self.target.log.head.note
+
+    def leaves(self, start: int, stop: int) -> list[bytes]:
+        self._reach()
+        return self.target.store.leaves(self.target.origin, start, stop)
+
+    def openings(self, since: int, also: Any, size: int) -> list[Delivered]:
+        self._reach()
+        return self.target.openings_for(
+            self.caller.me, since, also, size, proofs=self.caller.me in self.world.outsiders
+        )
+
+    def consistency(self, old: int, new: int) -> list[bytes]:
+        self._reach()
+        return self.target.log.tree.consistency(old, new)
+
+    def object(self, digest: str) -> bytes:
+        self._reach()
+        return self.target.objects.get(bytes.fromhex(digest))
+
+
+class World:
+    """See the module. `outsiders`: parties that hold others' ledgers in parts."""
+
+    def __init__(self, directory: Path, seed: int = 1) -> None:
+        self.directory, self.seed = directory, seed
+        self.chance = seeded.Random(seed)
+        self.time = START
+        self.nodes: dict[str, Node] = {}
+        self.outsiders: set[str] = set()
+        self.cut: set[tuple[str, str]] = set()
+        self.loss = 0.0
+        self._draws = 0
+
+    def clock(self) -> int:
+        self.time += 1
+        return self.time
+
+    def random(self, size: int) -> bytes:
+        self._draws += 1
+        return hashlib.shake_256(f"{self.seed}:{self._draws}".encode()).digest(size)
+
+    def deliver(self, caller: str, target: str) -> None:
+        if (caller, target) in self.cut or (target, caller) in self.cut or self.chance.random() < self.loss:
+            raise Unavailable(f"{target} does not answer {caller}")
+
+    # ---- parties --------------------------------------------------------------------------------------------------------
+
+    def start(self, party: str, name: str) -> Node:
+        config = Config(
+            party=party,
+            partnership="aukus",
+            name=name,
+            url=f"http://{party}.example",
+            origin=f"{party}.example/aukus/0",
+            demo=True,
+        )
+        node = init(self.directory / party, config, clock=self.clock, random=self.random, root=(1, 1), authority=(2, 2))
+        self.nodes[party] = node
+        return node
+
+    def join(self, one: str, other: str) -> str:
+        """Both pin each other; returns the words that both screens show."""
+        first, second = self.nodes[one], self.nodes[other]
+        first.pin(second.inception(), "words")
+        second.pin(first.inception(), "words")
+        return words(*(acts.open_act(node.inception())[1] for node in (first, second)))
+
+    def sign(self, party: str, act: Act, *names: str) -> bytes:
+        """By named key files, or by whoever this kind of act asks for."""
+        node = self.nodes[party]
+        if names:
+            return acts.sign(
+                act, [read_signer(self.directory / party / "keys" / "offline" / f"{name}.key") for name in names]
+            )
+        keys = node.register.scans[node.origin].keys
+        assert keys is not None
+        request = officer.request(act, keys)
+        return officer.envelope(officer.sign(request, officer.offline_signers(self.directory / party, request)))
+
+    def act(self, party: str, kind: str, /, **fields: Any) -> str:
+        """Drafts, signs and submits; returns the act's id."""
+        node = self.nodes[party]
+        return node.submit(self.sign(party, node.draft(kind, **fields)))
+
+    # ---- the network ----------------------------------------------------------------------------------------------------------
+
+    def sync(self, *parties: str, rounds: int = 6) -> None:
+        """Everyone fetches from everyone it has pinned until nothing new comes, at most `rounds` times."""
+        for _ in range(rounds):
+            moved = 0
+            for name in parties or tuple(self.nodes):
+                moved += self.sync_one(name)
+            if not moved:
+                return
+
+    def sync_one(self, name: str) -> int:
+        node, moved = self.nodes[name], 0
+        for party in node.peers():
+            if party in self.nodes:
+                try:
+                    moved += node.ingest(Link(self, node, self.nodes[party]))
+                except Unavailable:
+                    continue
+        moved += node.tend(lambda address, origin: self._meet(name, address))
+        return moved
+
+    def _meet(self, caller: str, address: str) -> bytes:
+        target = next(node for node in self.nodes.values() if node.config.url == address)
+        self.deliver(caller, target.me)
+        return target.inception()
+
+    # ---- the partnership ---------------------------------------------------------------------------------------------------------
+
+    def found(self, *members: str) -> str:
+        """Joins, charter, three consents, acknowledgements; returns the founding id."""
+        for position, one in enumerate(members):
+            for other in members[position + 1 :]:
+                self.join(one, other)
+        self.sync()
+        proposer = self.nodes[members[0]]
+        charter = proposer.put_text((DATA / "charters" / "aukus" / "charter.yaml").read_bytes())
+        pins = [
+            Pin(id=n.me, inception=acts.open_act(n.inception())[1], origin=n.origin, address=n.config.url)
+            for n in (self.nodes[m] for m in members)
+        ]
+        parties = proposer.put_text(format_parties("aukus", pins))
+        founding = self.act(
+            members[0], "propose", subject="charter", n=1, what=acts.CharterText(charter=charter, parties=parties)
+        )
+        self.sync()
+        for member in members:
+            self.act(member, "consent", proposal=founding)
+        self.sync()
+        return founding
+
+    def adopt_laws(self) -> None:
+        for party, code, pack in (("usa", "USA", "us-itar"), ("gbr", "GBR", "gb-export"), ("aus", "AUS", "au-export")):
+            node = self.nodes[party]
+            digest = node.put_text((DATA / "law" / pack / "pack.yaml").read_bytes())
+            self.act(party, "adopt", jurisdiction=code, pack=digest, name=pack)
+        self.sync()
+
+    def register(self, party: str) -> Register:
+        return self.nodes[party].register
+
+    def may(self, party: str, question: Question) -> Any:
+        return decide(self.nodes[party].register, question)
+
+
+def check(world: World) -> None:
+    """Every ledger and every mirror recomputed from its stored bytes; mirrors are prefixes; registers agree where both may see."""
+    for node in world.nodes.values():
+        for origin in node.store.origins():
+            owner = next(other for other in world.nodes.values() if other.origin == origin)
+            keys = owner.register.scans[origin].keys
+            assert keys is not None
+            report = verify_log(node.store, origin, Verifier.of_log(PublicKey(name=origin, ed25519=keys.log.ed25519)))
+            assert report.sound, report.problem
+            head, own = node.store.head(origin), owner.store.head(origin)
+            assert head is not None
+            assert own is not None
+            assert head.size <= own.size
+            assert node.store.leaves(origin, 0, head.size) == owner.store.leaves(origin, 0, head.size)
+        fresh = acts.fold(node._entries, node.me, node._texts(), node.config.pin)
+        assert fresh.own == node.register.own, "incremental and from scratch differ"
+    by_common: dict[tuple[tuple[str, int], ...], set[str]] = {}
+    for node in world.nodes.values():
+        if node.me in node.register.members:
+            sizes = tuple(sorted((origin, size) for origin, (size, _) in node.register.sight.items()))
+            by_common.setdefault(sizes, set()).add(node.register.common)
+    assert all(len(commons) == 1 for commons in by_common.values()), "equal sights, unequal common registers"
