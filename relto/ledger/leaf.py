@@ -5,6 +5,7 @@ A leaf commits to an envelope without showing it, and carries one keyed tag for 
     leaf        0x01 ‖ commitment[32] ‖ count ‖ count × tag[16]
     commitment  SHA-256("relto leaf v1" ‖ 0x00 ‖ salt[32] ‖ envelope)
     tag         HMAC-SHA-256(K, commitment)[:16], K being the 32 bytes that author and reader share
+    openings    for each: uint64 index ‖ salt[32] ‖ uint16 length ‖ envelope
 
 What it is not: it does not know what an envelope says, nor who may read it.
 
@@ -12,7 +13,8 @@ Rules
 * count is 16, or the next multiple of 16 not below the number of parties of the charter; so it tells nobody how many
   read.
 * Tags ascend, no two equal; so their order tells nothing either.
-* An opening is (index, salt, envelope); only the one whose commitment stands in the leaf opens it.
+* An opening is (index, salt, envelope); only the one whose commitment stands in the leaf opens it. Openings of one log
+  travel together with ascending indices; they are secret, and the road they take is somebody else's care.
 
     >>> import os
     >>> salt, key = os.urandom(32), os.urandom(32)
@@ -26,6 +28,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import struct
 from collections.abc import Sequence
 from typing import Final
 
@@ -33,7 +36,7 @@ from msgspec import Struct
 
 from relto.errors import Forged, Malformed
 from relto.keys import Random
-from relto.ledger.merkle import check_hash
+from relto.ledger.merkle import SIZE_MAX, check_hash
 
 LEAF_V1: Final = 0x01
 SALT_SIZE: Final = 32
@@ -43,8 +46,13 @@ SLOTS_STEP: Final = 16
 SLOTS_MAX: Final = 240  # the largest multiple of 16 that one byte holds
 ENVELOPE_MAX: Final = 65_535
 
+OPENINGS_MAX: Final = 4096
+
+Opening = tuple[int, bytes, bytes]
+
 _COMMIT = b"relto leaf v1\x00"
 _HEAD_SIZE = 1 + 32 + 1
+_OPENING = struct.Struct("!Q32sH")
 _DRAWS_MAX = 64
 
 
@@ -90,8 +98,7 @@ def _check_slots(count: int) -> None:
         raise Malformed(f"a leaf has 16, 32, … or {SLOTS_MAX} tags, not {count}")
 
 
-def commit(salt: bytes, envelope: bytes) -> bytes:
-    """The commitment to an envelope."""
+def _check_parts(salt: bytes, envelope: bytes) -> None:
     # Without the salt's fixed length another split of the same bytes would open the same commitment.
     if len(salt) != SALT_SIZE:
         raise Malformed(f"a salt has {len(salt)} bytes instead of {SALT_SIZE}")
@@ -100,6 +107,11 @@ def commit(salt: bytes, envelope: bytes) -> bytes:
             f"an envelope has 1..{ENVELOPE_MAX} bytes, not {len(envelope)}",
             hint="send long texts as objects, by digest",
         )
+
+
+def commit(salt: bytes, envelope: bytes) -> bytes:
+    """The commitment to an envelope."""
+    _check_parts(salt, envelope)
     return hashlib.sha256(_COMMIT + salt + envelope).digest()
 
 
@@ -134,3 +146,34 @@ def check_opening(leaf: bytes, salt: bytes, envelope: bytes, where: str = "") ->
     """The opening is what the leaf commits to, else `Forged`."""
     if commit(salt, envelope) != parse_leaf(leaf).commitment:
         raise Forged("the opening is not what the leaf commits to", where=where, hint="keep it: it is evidence")
+
+
+def encode_openings(openings: Sequence[Opening]) -> bytes:
+    """Openings of one log, as they travel."""
+    _check_openings([index for index, _, _ in openings])
+    for _, salt, envelope in openings:
+        _check_parts(salt, envelope)
+    return b"".join(_OPENING.pack(index, salt, len(envelope)) + envelope for index, salt, envelope in openings)
+
+
+def parse_openings(data: bytes) -> list[Opening]:
+    """Openings of one log; `encode_openings(parse_openings(x)) == x`."""
+    found, at = list[Opening](), 0
+    while at < len(data):
+        if len(found) == OPENINGS_MAX or len(data) - at < _OPENING.size:
+            raise Malformed(f"at most {OPENINGS_MAX} openings travel together, each one whole")
+        index, salt, length = _OPENING.unpack_from(data, at)
+        at += _OPENING.size + length
+        if at > len(data):
+            raise Malformed(f"the opening of entry {index} ends early")
+        _check_parts(salt, envelope := data[at - length : at])
+        found.append((index, salt, envelope))
+    _check_openings([index for index, _, _ in found])
+    return found
+
+
+def _check_openings(indices: Sequence[int]) -> None:
+    if len(indices) > OPENINGS_MAX or sorted(set(indices)) != list(indices):
+        raise Malformed(f"openings travel with ascending indices, each once, at most {OPENINGS_MAX}")
+    if indices and not 0 <= indices[0] <= indices[-1] < SIZE_MAX:
+        raise Malformed("an opening is of an entry that no log can have")

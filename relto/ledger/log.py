@@ -27,7 +27,7 @@ from msgspec import Struct
 
 from relto.errors import Conflict, Fatal, Forged, Malformed, NotFound, Refused, ReltoError, Unavailable
 from relto.keys import Signer
-from relto.ledger.leaf import check_opening, commit, parse_leaf
+from relto.ledger.leaf import Opening, check_opening, commit, parse_leaf
 from relto.ledger.merkle import EMPTY_ROOT, Frontier, leaf_hash
 from relto.ledger.note import Checkpoint, Verifier, check_origin, open_checkpoint, sign_checkpoint
 from relto.ledger.tiles import Tree, check_entry
@@ -37,7 +37,6 @@ EXTEND_MAX: Final = 1 << 20  # entries that a mirror takes in one commit
 _CHUNK: Final = 4096
 
 Beside = Sequence[tuple[str, tuple[object, ...]]]
-Opening = tuple[int, bytes, bytes]
 
 
 class Head(Struct, frozen=True, kw_only=True):

@@ -127,7 +127,7 @@ def parse_bundle(data: bytes, width: int) -> list[bytes]:
     entries, at = list[bytes](), 0
     for _ in range(width):
         stop = at + 2 + int.from_bytes(data[at : at + 2], "big")
-        if at + 2 > len(data) or stop > len(data):
+        if stop > len(data):
             raise Malformed(f"a bundle of {width} entries ends inside entry {len(entries)}")
         entries.append(data[at + 2 : stop])
         at = stop

@@ -9,7 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relto.errors import Forged, Malformed, ReltoError
-from relto.ledger import check_opening, commit, is_tagged, leaf_hash, make_leaf, parse_leaf, slots_for, tag_for
+from relto.ledger import (
+    check_opening,
+    commit,
+    encode_openings,
+    is_tagged,
+    leaf_hash,
+    make_leaf,
+    parse_leaf,
+    parse_openings,
+    slots_for,
+    tag_for,
+)
 
 
 def test_published_leaf(vectors):
@@ -119,3 +130,61 @@ def test_a_leaf_that_cannot_be_made():
         make_leaf(commitment[:-1], [], 16, os.urandom)
     with pytest.raises(Malformed):
         tag_for(b"short", commitment)
+
+
+# ── openings on their way ──
+
+
+def test_published_openings(vectors):
+    row = vectors("leaf")["openings"]
+    openings = [(one["index"], bytes.fromhex(one["salt"]), bytes.fromhex(one["envelope"])) for one in row["openings"]]
+    assert encode_openings(openings).hex() == row["bytes"]
+    assert parse_openings(bytes.fromhex(row["bytes"])) == openings
+
+
+@given(
+    st.dictionaries(
+        st.integers(0, 2**63 - 2),
+        st.tuples(st.binary(min_size=32, max_size=32), st.binary(min_size=1, max_size=50)),
+        max_size=5,
+    ),
+    st.data(),
+)
+def test_openings_read_back_and_nothing_else_does(held, data):
+    openings = [(index, *held[index]) for index in sorted(held)]
+    encoded = encode_openings(openings)
+    assert parse_openings(encoded) == openings
+    if not openings:
+        return
+    with pytest.raises(Malformed):
+        encode_openings([openings[0], *openings])
+    for wrong in (encoded[:-1], encoded + b"\x00", encoded + encoded):
+        with pytest.raises(Malformed):
+            parse_openings(wrong)
+    changed = bytearray(encoded)
+    changed[data.draw(st.integers(0, len(encoded) - 1))] ^= data.draw(st.integers(1, 255))
+    try:
+        read = parse_openings(bytes(changed))
+    except Malformed:
+        return
+    assert encode_openings(read) == bytes(changed)
+
+
+def test_openings_that_are_none():
+    salt = bytes(32)
+    for openings in (
+        [(2, salt, b"x"), (1, salt, b"x")],
+        [(-1, salt, b"x")],
+        [(2**63 - 1, salt, b"x")],
+        [(1, salt, b"")],
+        [(1, salt[:-1], b"x")],
+        [(i, salt, b"x") for i in range(4097)],
+    ):
+        with pytest.raises(Malformed):
+            encode_openings(openings)
+    one = (7).to_bytes(8, "big") + salt
+    for data in (one + b"\x00\x00", one + b"\x00\x02x", one, b"\xff" * 8 + salt + b"\x00\x01x"):
+        with pytest.raises(Malformed):
+            parse_openings(data)
+    with pytest.raises(Malformed):
+        parse_openings(b"".join(i.to_bytes(8, "big") + salt + b"\x00\x01x" for i in range(4097)))

@@ -139,6 +139,21 @@ def test_consistency_every_pair_of_small_sizes(decimal_hashes, roots):
                     verify_consistency(old, roots[old], new, leaf_hash(b"another"), proof)
 
 
+def test_a_proof_ends_where_the_tree_does(decimal_hashes, roots):
+    """Each of these folds to the root that is claimed; only the size says that it is too long or too short."""
+    first, second = decimal_hashes[:2]
+    with pytest.raises(Forged):
+        verify_inclusion(second, 0, 1, node_hash(first, second), [first])
+    with pytest.raises(Forged):
+        verify_inclusion(first, 0, 4, roots[2], [second])
+    with pytest.raises(Forged):
+        verify_consistency(1, roots[1], 4, roots[2], [second])
+    with pytest.raises(Forged):
+        verify_consistency(2, roots[2], 3, roots[4], [decimal_hashes[2], decimal_hashes[3]])
+    with pytest.raises(Forged):
+        verify_consistency(1, roots[1], 2, roots[4], [second, tree_root(decimal_hashes[2:4])])
+
+
 def test_no_consistency_backwards(roots):
     with pytest.raises(Forged):
         verify_consistency(5, roots[5], 4, roots[4], [])
