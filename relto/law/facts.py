@@ -157,18 +157,18 @@ def is_closed(name: str) -> bool:
 
 
 def settled(fact: Fact, name: str) -> Fact:
-    """`fact` as the law may use it: of the right name and type; unknown where its speaker or its emptiness says so."""
+    """`fact` as the law may use it: of the right name and type; unknown where form, speaker or emptiness say so."""
     known = name_of(name)
     if known is None or fact.name != name:
         raise errors.Malformed(f"a fact named `{fact.name}` was handed in where `{name}` was asked for")
     if isinstance(fact.value, UnsetType):
         return fact
+    if type(fact.value) is not known.type:
+        raise errors.Malformed(f"the fact `{name}` was handed in with a value of another kind: `{fact.value}`")
     words = (fact.value,) if isinstance(fact.value, str) else fact.value if isinstance(fact.value, tuple) else ()
-    # A code in another spelling would silently never match, and under `not` it would permit.
-    if type(fact.value) is not known.type or not all(isinstance(w, str) and has_form(known, w) for w in words):
-        raise errors.Malformed(
-            f"the fact `{name}` was handed in with the value `{fact.value}`, which is not of its kind"
-        )
+    if (odd := next((word for word in words if not has_form(known, word)), None)) is not None:
+        # In another spelling it would silently never match, and under `not` that would permit.
+        return msgspec.structs.replace(fact, value=UNKNOWN, why=f"`{odd}` is not in the form that the law compares")
     if known.never_by_person and fact.says is Says.PERSON:
         return msgspec.structs.replace(fact, value=UNKNOWN, why="a person's own word does not suffice for it")
     if known.empty_is_unknown and fact.value == ():

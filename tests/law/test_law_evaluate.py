@@ -319,17 +319,32 @@ def test_an_alternative_that_does_not_hold_ends_nothing():
     ("name", "value"),
     [
         ("item.origins", "XXX"),
-        ("item.origins", ("xxx",)),
         ("item.origins", ["XXX"]),
         ("item.classified", 0),
-        ("transferor.code", "xxx"),
-        ("place.destination", "France"),
-        ("item.entries.XXX", ("A (1)",)),
+        ("transferor.code", ("XXX",)),
+        ("item.flags", Money(amount=1, currency="USD")),
     ],
 )
 def test_a_fact_of_another_kind_is_an_error_and_not_an_answer(name, value):
     with pytest.raises(errors.Malformed, match=f"`{name}`"):
         judge({name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "rule"),
+    [
+        ("item.origins", ("xxx",), "reach"),
+        ("place.destination", "France", "x-open/place"),
+        ("place.destination", "", "x-open/place"),
+        ("item.entries.XXX", ("B(1)", "A (1)"), "x-open/secret"),
+        ("item.flags", ("MT (partly)",), "x-open/secret"),
+    ],
+)
+def test_a_fact_in_another_spelling_is_not_known(name, value, rule):
+    found = finding(judge({name: value, "transferor.code": "YYY" if rule == "reach" else "XXX"}), f"law.XXX/{rule}")
+    (fact,) = [fact for fact in found.facts if fact.name == name]
+    assert (found.value, fact.value) == (UNKNOWN3, UNKNOWN)
+    assert "is not in the form that the law compares" in fact.why
 
 
 def test_a_lookup_that_answers_another_question_is_an_error():
