@@ -53,6 +53,8 @@ Opening = tuple[int, bytes, bytes]
 _COMMIT = b"relto leaf v1\x00"
 _HEAD_SIZE = 1 + 32 + 1
 _OPENING = struct.Struct("!Q32sH")
+# By the number of tags: one call instead of 16 slices, in the path of every append and of every leaf that is read.
+_TAGS = {count: struct.Struct(f"{TAG_SIZE}s" * count) for count in range(SLOTS_STEP, SLOTS_MAX + 1, SLOTS_STEP)}
 _DRAWS_MAX = 64
 
 
@@ -80,10 +82,10 @@ def parse_leaf(data: bytes) -> Leaf:
     if len(data) < _HEAD_SIZE or data[0] != LEAF_V1:
         raise Malformed("not a leaf of version 1", hint="a newer relto may have written it")
     count = data[_HEAD_SIZE - 1]
+    _check_slots(count)
     if len(data) != _HEAD_SIZE + count * TAG_SIZE:
         raise Malformed(f"a leaf with {count} tags has {_HEAD_SIZE + count * TAG_SIZE} bytes, not {len(data)}")
-    tags = tuple(data[at : at + TAG_SIZE] for at in range(_HEAD_SIZE, len(data), TAG_SIZE))
-    return Leaf(commitment=data[1:33], tags=tags)
+    return Leaf(commitment=data[1:33], tags=_TAGS[count].unpack_from(data, _HEAD_SIZE))
 
 
 def slots_for(parties: int) -> int:

@@ -10,6 +10,7 @@ import pytest
 from relto.errors import Conflict, Fatal, Forged, Malformed, NotFound, Refused, ReltoError, Unavailable
 from relto.keys import SecretKey
 from relto.ledger import (
+    Frontier,
     Log,
     New,
     Proof,
@@ -276,6 +277,19 @@ def test_an_exchanged_leaf_with_its_hash_is_found_by_the_root(shelf, log, log_ve
     shelf.execute("UPDATE leaves SET leaf = $1, hash = $2 WHERE idx = 2", (leaf, leaf_hash(leaf)))
     report = verify_log(shelf, log.origin, log_verifier)
     assert (report.sound, report.index) == (False, None)
+    # With the edge made to fit, the signed root still tells.
+    edge = Frontier.empty().extend(shelf.hashes(log.origin, 0, 5))
+    shelf.execute("UPDATE heads SET frontier = $1", (b"".join(edge.hashes),))
+    assert "do not give the root" in verify_log(shelf, log.origin, log_verifier).problem
+
+
+def test_an_older_note_under_a_newer_head_is_found(shelf, log, log_key, log_verifier, new_entries):
+    older = log.append(new_entries(2)).note
+    log.append(new_entries(1))
+    shelf.execute("UPDATE heads SET note = $1", (older,))
+    assert "not the one that its checkpoint signs" in verify_log(shelf, log.origin, log_verifier).problem
+    with pytest.raises(Forged):
+        Log.load(shelf, log.origin, log_key)
 
 
 # ── mirrors ──
