@@ -141,3 +141,13 @@ def js_zip(payload, manifest, *, names=("0.payload", "0.manifest.json")):
 
 def parsed(data):
     return parse_manifest(members(data)[1])
+
+
+def gf_multiply(x, y):
+    """In the field of GCM (SP 800-38D, 6.3)."""
+    z = 0
+    for bit in range(127, -1, -1):
+        if x >> bit & 1:
+            z ^= y
+        y = y >> 1 ^ (0xE1 << 120 if y & 1 else 0)
+    return z

@@ -32,6 +32,7 @@ from package_forge import (
     THEIRS,
     URL,
     dek_of,
+    gf_multiply,
     members,
     open_bytes,
     packed,
@@ -106,16 +107,6 @@ def payloads():
 )
 def test_payload(what, payload, words, tmp_path):
     refused(packed(payload, MANIFEST), tmp_path, words)
-
-
-def gf_multiply(x, y):
-    """In the field of GCM (SP 800-38D, 6.3)."""
-    z = 0
-    for bit in range(127, -1, -1):
-        if x >> bit & 1:
-            z ^= y
-        y = y >> 1 ^ (0xE1 << 120 if y & 1 else 0)
-    return z
 
 
 def test_an_insider_cannot_make_another_payload_with_the_same_tags(tmp_path):
