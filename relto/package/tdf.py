@@ -254,14 +254,18 @@ def seal(
             names=_names_digest(dek, metadata),
             access=accesses(manifest),
         )
-        signed, manifest = _signed(says, manifest, signer, dek, aggregate)
-        raw = format_manifest(manifest)
+        raw = format_manifest(_signed(says, manifest, signer, dek, aggregate))
+        # INVARIANT: what leaves is what a reader accepts, limits included.
+        manifest = parse_manifest(raw)
+        statement = OwnerStatement.find(manifest)
+        assert statement is not None
+        says = statement.verify(manifest, signer.public)
         with writes("the package"):
             writer.finish(raw)
     return Sealed(
         digest=hashlib.sha256(raw).digest(),
         policy=policy,
-        statement=signed,
+        statement=says,
         key_access=key_access,
         size=manifest.size,
         sealed_size=manifest.sealed_size,
@@ -276,15 +280,13 @@ def _names_digest(dek: bytes, metadata: bytes) -> str:
     return hmac.new(dek, b"relto names v1\0" + metadata, hashlib.sha256).hexdigest()
 
 
-def _signed(says: Owned, manifest: Manifest, signer: Signer, dek: bytes, aggregate: bytes) -> tuple[Owned, Manifest]:
+def _signed(says: Owned, manifest: Manifest, signer: Signer, dek: bytes, aggregate: bytes) -> Manifest:
     # The list holds the owner's own assertion too, by its id alone, so that one behind it would be seen.
     draft = OwnerStatement(says=says, payload=b"", signatures={}).to_assertion(dek=dek, aggregate=aggregate)
     listed = asserted((*manifest.assertions, draft))
     signed = OwnerStatement.sign(msgspec.structs.replace(says, assertions=listed), signer)
     own = signed.to_assertion(dek=dek, aggregate=aggregate)
-    made = msgspec.structs.replace(manifest, assertions=(*manifest.assertions, own))
-    # INVARIANT: what leaves is what a reader would accept.
-    return signed.verify(made, signer.public), made
+    return msgspec.structs.replace(manifest, assertions=(*manifest.assertions, own))
 
 
 def _grant(

@@ -79,7 +79,7 @@ def test_two_of_three_without_each(tmp_path):
 
 
 def plainly(data, scalars):
-    """A reader by `spec/package.md` in the fewest lines, with nothing of ours in it: the statement and the plaintext."""
+    """A reader by `spec/package.md` in the fewest lines, with nothing of ours in it: gives statement and plaintext."""
     with zipfile.ZipFile(io.BytesIO(data)) as file:
         payload, manifest = file.read("0.payload"), json.loads(file.read("0.manifest.json"))
     inner = manifest["encryptionInformation"]

@@ -32,7 +32,7 @@ from package_forge import (
 )
 
 from relto import package
-from relto.errors import Conflict, Malformed, NotFound, Refused, Unavailable
+from relto.errors import Conflict, Forged, Malformed, NotFound, Refused, Unavailable
 from relto.keys import AccessKey, SecretKey
 from relto.package import Policy, ShareFor, access, spread
 
@@ -241,6 +241,28 @@ def test_refused_at_sealing(case, tmp_path):
     with pytest.raises(error):
         package.seal(io.BytesIO(PLAIN), out, **arguments(**changes))
     assert out.getvalue() == b"kept"
+
+
+def test_what_no_reader_would_take_is_not_written(tmp_path):
+    # 64 nodes with addresses of 1000 characters: each is allowed, together they are more than a statement may hold.
+    many = [
+        ShareFor(url=f"https://n.example/{number:0980}", kid="k", public_pem=NODE.public_pem) for number in range(64)
+    ]
+    with pytest.raises(Malformed, match="owner's statement has"):
+        package.seal(io.BytesIO(PLAIN), tmp_path / "a.tdf", **arguments(recipients=many))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_signer_that_signs_something_else(tmp_path):
+    class Broken:
+        public = OWNER.public
+
+        def sign(self, message):
+            return OWNER.sign(message + b"!")
+
+    with pytest.raises(Forged, match="not signed by"):
+        package.seal(io.BytesIO(PLAIN), tmp_path / "a.tdf", **arguments(signer=Broken()))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_that_changes_while_it_is_sealed(tmp_path):
