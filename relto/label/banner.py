@@ -82,19 +82,25 @@ def banner(label: Label, system: str, *, equivalence: Equivalence | None = None)
     if system not in _WRITERS:
         raise Refused(f"no banner grammar for `{system[:16]}`", hint="one of USA, GBR, AUS, NATO")
     line = _WRITERS[system](label, equivalence)
-    # INVARIANT: what is written reads back, to no more people. The reader is the judge of the writer.
-    try:
-        back = parse(line, system=system)
-    except Malformed as error:
-        raise Refused(f"no `{system}` banner says this label: {error.message}") from None
-    if isinstance(label.rel, UnsetType) != isinstance(back.rel, UnsetType) or not _within(back, label):
-        raise Refused(f"the `{system}` banner would release more than the label does")
+    _read_back(label, system, lambda: parse(line, system=system))
     return line
 
 
 def portion(label: Label, *, equivalence: Equivalence | None = None) -> str:
-    """The US portion mark for a label."""
-    return us.write(label, equivalence, portion=True)
+    """The US portion mark for a label. Raises Refused as `banner` does."""
+    mark = us.write(label, equivalence, portion=True)
+    _read_back(label, "USA", lambda: parse_portion(mark))
+    return mark
+
+
+def _read_back(label: Label, system: str, read: Callable[[], Label]) -> None:
+    # INVARIANT: what is written reads back, to no more people. The reader is the judge of the writer.
+    try:
+        back = read()
+    except Malformed as error:
+        raise Refused(f"no `{system}` marking says this label: {error.message}") from None
+    if isinstance(label.rel, UnsetType) != isinstance(back.rel, UnsetType) or not _within(back, label):
+        raise Refused(f"the `{system}` marking would release more than the label does")
 
 
 def _within(back: Label, label: Label) -> bool:

@@ -99,6 +99,11 @@ def read_nato(reading: Reading) -> Label:
 
 def _states(label: Label, system: str, sayable: tuple[str, ...]) -> tuple[str, ...] | None:
     states = states_of(label, system)
+    # Unmarked means the owners only. In the banner of another state the same silence would mean that state.
+    if states is None and any(level.system != system for level in label.levels):
+        raise Refused(
+            f"the label is unmarked, and a `{system}` banner would not say whose it is", hint="name the states"
+        )
     unsaid = [tag for tag in label.tags if tag not in (*sayable, "JOINT")]
     if unsaid:
         raise Refused(f"a `{system}` banner cannot say `{unsaid[0]}`")
@@ -139,6 +144,8 @@ def write_nato(label: Label, equivalence: Equivalence | None) -> str:
     unsaid = [tag for tag in label.tags if tag not in (*NATO_SPECIAL, "JOINT")]
     if unsaid:
         raise Refused(f"a NATO banner cannot say `{unsaid[0]}`")
+    if any(level.system != "NATO" for level in label.levels):
+        raise Refused("a NATO banner stands on NATO material only", hint="write the banner of one of the owners")
     level = held_in(label, "NATO", tuple(NATO_LEVELS), equivalence)
     special = [tag for tag in label.tags if tag in NATO_SPECIAL]
     return "//".join([level, *(["/".join(special)] if special else [])])

@@ -3,10 +3,37 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from relto.charter import draft, lint, load, read
+from relto.charter.cases import CASES_MAX
+from relto.charter.draft import (
+    AREAS_MAX,
+    DAYS_MAX,
+    ENTRIES_MAX,
+    OFFICERS_MAX,
+    PARTIES_MAX,
+    PILLARS_MAX,
+    PROJECTS_MAX,
+    PURPOSES_MAX,
+)
+from relto.charter.model import (
+    Access,
+    Basis,
+    Grade,
+    JointAct,
+    OfficerAct,
+    Rule,
+    Share,
+    Stage,
+    Standing,
+    Status,
+    Suspends,
+    Voters,
+)
+from relto.charter.parties import PINS_MAX
 from relto.errors import Malformed
 
 TINY = Path(__file__).with_name("tiny.yaml").read_text()
@@ -372,3 +399,25 @@ def test_k_of_n_parses_and_is_not_evaluated() -> None:
         "rule `k_of_n` has no evaluator in engine 1",
         "1 of 2 is no majority: two contrary votes could both pass",
     ]
+
+
+SPEC = (Path(__file__).parents[2] / "spec" / "charter.md").read_text()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [Access, Basis, Grade, JointAct, OfficerAct, Rule, Share, Stage, Standing, Status, Suspends, Voters],
+    ids=str,
+)
+def test_the_specification_names_every_word_that_a_text_may_use(words: object) -> None:
+    assert [word for word in get_args(words) if word and word not in SPEC] == []
+
+
+def test_the_specification_states_the_limits() -> None:
+    stated = f"At most {PARTIES_MAX} parties, {PILLARS_MAX} pillars, {AREAS_MAX} areas, {PROJECTS_MAX:,} projects"
+    assert stated in SPEC
+    assert f"{PURPOSES_MAX} purposes, {ENTRIES_MAX:,} entries" in SPEC
+    assert f"1..{DAYS_MAX} days" in SPEC
+    assert f"officers: 1..{OFFICERS_MAX}" in SPEC
+    assert f"At most {PINS_MAX}; no id" in SPEC
+    assert f"At most {CASES_MAX:,} entries of each list" in SPEC

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import doctest
+import re
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given
@@ -27,6 +29,9 @@ from relto.label import (
     parse_portion,
     portion,
 )
+from relto.label.banner import BANNER_CHARS_MAX
+from relto.label.label import HANDLING
+from relto.label.reading import LAST_DAY
 
 FVEY = Group(id="FVEY", members=("AUS", "CAN", "GBR", "NZL", "USA"), first="1956-01-01")
 DAY = "2026-11-22"
@@ -425,7 +430,9 @@ def test_writing_rounds_up_or_refuses() -> None:
         banner(mixed, "USA", equivalence=EQUIVALENCE)
     assert caught.value.hint == "ask the originator, `AUS`"
     with pytest.raises(Refused, match="nothing says how `USA SECRET` is held in `GBR`"):
-        banner(parse("SECRET", system="USA"), "GBR")
+        banner(parse("SECRET//REL TO USA, GBR"), "GBR")
+    with pytest.raises(Refused, match="the label is unmarked, and a `GBR` banner would not say whose it is"):
+        banner(parse("SECRET", system="USA"), "GBR", equivalence=EQUIVALENCE)
 
 
 def test_a_set_of_one_is_noforn_and_nobody_has_no_banner() -> None:
@@ -457,6 +464,7 @@ def test_what_a_stronger_marking_says_is_not_repeated() -> None:
         (parse("SECRET//USA/AUS/GBR EYES ONLY"), "GBR", "says `EYES ONLY` of"),
         (parse("SECRET//AUSTEO"), "USA", "not released to `USA`"),
         (parse("SECRET//REL TO USA, GBR"), "NATO", "names no states"),
+        (parse("//GBR SECRET"), "NATO", "stands on NATO material only"),
         (Label.of([level("USA RESTRICTED")]), "USA", "not a level of `USA` banners"),
         (Label.of([level("USA UNCLASSIFIED")], tags=("ORCON",)), "USA", "ISM-ID-00028"),
         (Label.of([level("USA SECRET")], tags=("SOMETHING NEW",)), "USA", "cannot say `SOMETHING NEW`"),
@@ -562,17 +570,31 @@ def us_labels(draw: st.DrawFn) -> Label:
     )
 
 
-@given(us_labels())
-def test_what_is_written_reads_back_to_no_more_people(label: Label) -> None:
+@given(us_labels(), st.booleans())
+def test_what_is_written_reads_back_to_no_more_people(label: Label, mark: bool) -> None:
     try:
-        line = banner(label, "USA")
+        line = portion(label) if mark else banner(label, "USA")
     except Refused:
         return
-    back = parse(line, system="USA")
+    back = parse_portion(line) if mark else parse(line, system="USA")
     assert back.released_to(frozenset({"USA"})) <= label.released_to(frozenset({"USA"}))
     assert set(back.display) <= set(label.display)
-    assert banner(back, "USA") == line
+    assert (portion(back) if mark else banner(back, "USA")) == line
 
 
 def test_the_session_of_the_manual() -> None:
     assert doctest.testmod(relto.label) == (0, 4)
+
+
+SPEC = (Path(__file__).parents[2] / "spec" / "label.md").read_text()
+
+
+def test_the_specification_names_every_rule_and_every_handling_tag() -> None:
+    sources = "".join(path.read_text() for path in Path(relto.label.__file__).parent.glob("*.py"))
+    rules = set(re.findall(r"ISM-ID-(\d{5})", sources))
+    assert len(rules) == 20
+    assert {rule for rule in rules if rule not in SPEC} == set()
+    assert {tag for tag in HANDLING if f"`{tag}`" not in SPEC} == set()
+    assert f"{BANNER_CHARS_MAX:,} characters" in SPEC
+    for last in set(LAST_DAY.values()):
+        assert last in SPEC
