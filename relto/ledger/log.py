@@ -167,7 +167,7 @@ class Log:
 
     @classmethod
     def load(cls, shelf: Shelf, origin: str, signer: Signer) -> Self:
-        """The log as it stands, recomputed from its stored bytes.
+        """The log as it stands, recomputed from its stored leaves (openings are checked by `verify_log`).
 
         Raises: NotFound; Refused when the key is another log's; Forged when the stored log is not what its head says.
         """
@@ -356,7 +356,8 @@ def verify_log(shelf: Shelf, origin: str, verifier: Verifier) -> Report:
 
     Raises: NotFound; Unavailable. What is wrong with the log is in the report.
     """
-    return _check(shelf, _head(shelf, origin), verifier)
+    found = _check(shelf, _head(shelf, origin), verifier)
+    return _check_openings(shelf, found) if found.sound else found
 
 
 def _check(shelf: Shelf, head: Head, verifier: Verifier) -> Report:
@@ -377,8 +378,11 @@ def _check(shelf: Shelf, head: Head, verifier: Verifier) -> Report:
         stop = min(start + _CHUNK, size)
         leaves, kept = shelf.leaves(origin, start, stop), shelf.hashes(origin, start, stop)
         computed = [leaf_hash(leaf) for leaf in leaves]
-        for index, (own, stored) in enumerate(zip(computed, kept, strict=False), start):
-            if own != stored:
+        if computed != kept:
+            index = next(
+                (start + i for i, (own, one) in enumerate(zip(computed, kept, strict=False)) if own != one), None
+            )
+            if index is not None:
                 return bad(f"entry {index} of `{origin}` is not what was stored: its bytes and its hash differ", index)
         if len(computed) != stop - start:
             return bad(f"entry {start + len(computed)} of `{origin}` is missing", start + len(computed))
@@ -390,7 +394,11 @@ def _check(shelf: Shelf, head: Head, verifier: Verifier) -> Report:
     # A writer may have committed since the head was read; if it has not, no commit accounts for this entry.
     if shelf.leaves(origin, size, size + 1) and _head(shelf, origin).size == size:
         return bad(f"entry {size} of `{origin}` lies beyond its head", size)
-    count = 0
+    return Report(origin=origin, size=size)
+
+
+def _check_openings(shelf: Shelf, sound: Report) -> Report:
+    origin, size, count = sound.origin, sound.size, 0
     for start in range(0, size, _CHUNK):
         openings = shelf.openings(origin, start, min(start + _CHUNK, size))
         leaves = shelf.leaves(origin, start, min(start + _CHUNK, size)) if openings else []
@@ -398,7 +406,8 @@ def _check(shelf: Shelf, head: Head, verifier: Verifier) -> Report:
             try:
                 check_opening(leaves[index - start], salt, envelope)
             except (Forged, Malformed) as error:
-                return bad(f"the opening of entry {index} of `{origin}` does not hold: {error.message}", index)
+                problem = f"the opening of entry {index} of `{origin}` does not hold: {error.message}"
+                return Report(origin=origin, size=size, problem=problem, index=index)
         count += len(openings)
     return Report(origin=origin, size=size, openings=count)
 

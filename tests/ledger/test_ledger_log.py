@@ -245,8 +245,11 @@ def test_one_flipped_bit_on_the_shelf_is_found(shelf, log, log_key, log_verifier
         assert report.index == index
         if index is not None:
             assert f"entry {index}" in report.problem
-        with pytest.raises(Forged):
+        if table == "openings":
             Log.load(shelf, log.origin, log_key)
+        else:
+            with pytest.raises(Forged):
+                Log.load(shelf, log.origin, log_key)
     shelf.execute(sql, (value,))
     check(shelf, log_verifier, 11)
 
