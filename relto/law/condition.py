@@ -222,6 +222,7 @@ class OfFact(Test, frozen=True, kw_only=True):
             if not isinstance(fact.value, UnsetType):
                 words = f"`{self.fact}` must be stated more closely, or by whom the rule asks"
             detail = {"fact": self.fact} | ({"said_by": " ".join(self.said_by)} if self.said_by else {})
+            detail |= {"at_most": str(self.limit)} if self.limit is not None else {}
             return ((Need(needs=words, of=known.supplier, kind=self.fact, detail=detail),),)
         if not known.chosen:
             return ()  # nobody makes an item unclassified, or a party another state, in order to get a yes

@@ -6,6 +6,7 @@ authority that holds. Where it is not known whether the law reaches, it is not k
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
 
 import msgspec
@@ -98,7 +99,7 @@ class _Bench:
                 value=Three.YES,
                 reached=reached,
                 findings=(self._conjunct(Three.YES), reach),
-                ends=_date(pack.reaches.end(see)),
+                ends=_date(min(_last(pack.valid.last), pack.reaches.end(see))),
             )
         in_force = [authority for authority in pack.authorities if authority.valid.holds(self.day)]
         pointers = [authority for authority in in_force if authority.kind == "pointer"]
@@ -110,7 +111,9 @@ class _Bench:
         refs = tuple(self._ref(authority, test) for authority, test in permits)
         ways = together((see.ways(general, Three.YES), _ways_of([test for _, test in grounds], see)))
         if reached is Three.UNKNOWN:
-            ways = (reach.needs,)  # what else is needed can be told once it is known whether the law reaches
+            ways = see.ways(
+                pack.reaches, Three.NO
+            )  # what else is needed can be told once it is known whether the law reaches
         findings = [reach, *self._parts(f"{self.root}/general", pack.general)]
         for authority in in_force:
             findings.extend(self._of_authority(authority, self._ground(authority)))
@@ -137,7 +140,10 @@ class _Bench:
         return self._test(authority.conditions) if any(_in_force(authority.conditions, self.day)) else AnyOf(parts=())
 
     def _end(self, conditions: tuple[Condition, ...], test: Test) -> Date:
-        return min(test.end(self.see), *(_last(c.valid.last) for c in _in_force(conditions, self.day)), END_OF_DAYS)
+        """The last day on which these conditions hold as they do: one not yet in force asks for more on its first."""
+        ahead = [c.valid.first for c in conditions if c.valid.first is not None and c.valid.first > self.day]
+        lasts = [_last(c.valid.last) for c in _in_force(conditions, self.day)]
+        return min(test.end(self.see), *lasts, *map(_day_before, ahead), END_OF_DAYS)
 
     # findings
 
@@ -224,6 +230,10 @@ def _distinct(ways: tuple[Way, ...]) -> tuple[Need, ...]:
     for way in ways:
         found.extend(need for need in way if need not in found)
     return tuple(found)
+
+
+def _day_before(day: Date) -> Date:
+    return (dt.date.fromisoformat(day) - dt.timedelta(days=1)).isoformat()
 
 
 def _last(day: Date | None) -> Date:

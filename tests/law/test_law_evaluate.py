@@ -312,6 +312,23 @@ def test_an_alternative_that_does_not_hold_ends_nothing():
     assert judge(until={"determined.xx-export.channel": "2026-07-01"}).ends == "2027-12-31"
 
 
+def test_where_the_law_does_not_reach_the_yes_ends_with_the_text():
+    judgement = judge({"item.origins": ("YYY",), "transferor.code": "YYY"})
+    assert (judgement.reached, judgement.value, judgement.ends) == (NO, YES, "2027-12-31")
+
+
+def test_a_condition_not_yet_in_force_ends_a_yes_on_the_day_before_its_first():
+    later = SOURCE.replace("{id: place, cite: 3(1)", "{id: place, valid: 2026-07-01.., cite: 3(1)")
+    pack = load_pack(read(later.encode(), "x.yaml"))
+    assert evaluate(pack, "2026-06-01", world()).ends == "2026-06-30"
+    assert evaluate(pack, "2026-07-01", world()).ends == "2027-12-31"
+
+
+def test_where_the_reach_is_unknown_each_fact_that_would_end_it_is_a_way():
+    judgement = judge({"item.origins": UNKNOWN, "transferor.code": "YYY"})
+    assert [[need.kind for need in way] for way in judgement.ways] == [["item.origins"]]
+
+
 # facts
 
 
