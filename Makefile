@@ -13,7 +13,7 @@ demo: .venv/ready
 	.venv/bin/relto demo $(DEMO)
 
 test: .venv/ready
-	.venv/bin/pytest -q -n auto -m "not slow"
+	.venv/bin/pytest -q -n auto --dist loadgroup -m "not slow"
 
 check: .venv/ready
 	.venv/bin/ruff format --check .

@@ -26,7 +26,15 @@ def told(tmp_path_factory):
     jpn = world.nodes["jpn"]
     inception = acts.open_act(jpn.inception())[1]
     world.sync()
-    world.act("gbr", "introduce", party="jpn", inception=inception, origin=jpn.origin, address=jpn.config.url)
+    world.act(
+        "gbr",
+        "introduce",
+        party="jpn",
+        inception=inception,
+        origin=jpn.origin,
+        address=jpn.config.url,
+        members=world.nodes["gbr"].members_named(),
+    )
     world.sync()
     for one in cast.PEOPLE:
         facts = msgspec.convert(one.facts(cast.day(world.time, 365)), RecipientClass)

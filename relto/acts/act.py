@@ -325,6 +325,10 @@ class Introduce(Act, frozen=True, kw_only=True, tag="introduce"):
     inception: ActId
     origin: Origin
     address: Url
+    # Who the members are, for the introduced party to find them.
+    members: Annotated[tuple[Member, ...], Meta(max_length=64)] = ()
+    # Who the members are, for the introduced party to find them.
+    members: Annotated[tuple[Member, ...], Meta(max_length=64)] = ()
 
 
 class Propose(Act, frozen=True, kw_only=True, tag="propose"):
@@ -412,6 +416,7 @@ class RegisterItem(Act, frozen=True, kw_only=True, tag="register"):
     flags: tuple[Line, ...] | UnsetType = UNSET
     derived: tuple[ItemRef, ...] = ()
     background: bool = False
+    value: Money | UnsetType = UNSET  # Of one transfer; free data is 0. Thresholds of law are compared with it.
 
 
 class Relabel(Act, frozen=True, kw_only=True, tag="relabel"):

@@ -25,8 +25,22 @@ from relto import charter as charters
 from relto import law
 from relto.acts import act as a
 from relto.acts.register import (
-    AdoptedPack, Attestation, Denial, Determination, EngagementState, EvidenceState, ItemState, LicenceState, PartyState, Proposal, RecallState,
-    Register, ReleaseState, RosterState, SlotState, Vote,
+    AdoptedPack,
+    Attestation,
+    Denial,
+    Determination,
+    EngagementState,
+    EvidenceState,
+    ItemState,
+    LicenceState,
+    PartyState,
+    Proposal,
+    RecallState,
+    Register,
+    ReleaseState,
+    RosterState,
+    SlotState,
+    Vote,
 )  # fmt: skip
 from relto.acts.scan import Entry, Scan, Stated, Void, kind_of
 from relto.errors import ReltoError
@@ -274,7 +288,7 @@ class _Fold:
         return [
             one
             for one in self._proposals()
-            if isinstance(one.act, a.Propose) and (one.act.subject, one.act.n) == (subject, n) and (one.act.prev is UNSET and not prev or one.act.prev == prev)
+            if isinstance(one.act, a.Propose) and (one.act.subject, one.act.n) == (subject, n) and ((one.act.prev is UNSET and not prev) or one.act.prev == prev)
             and one.act.partnership == self.partnership
         ]  # fmt: skip
 

@@ -13,7 +13,18 @@ from typing import Literal
 from msgspec import UNSET, Struct
 
 from relto.acts.act import (
-    Acknowledge, Attest, Determine, Engagement, Evidence, KeySet, Licence, Money, RegisterItem, Release, Roster, Term,
+    Acknowledge,
+    Attest,
+    Determine,
+    Engagement,
+    Evidence,
+    KeySet,
+    Licence,
+    Money,
+    RegisterItem,
+    Release,
+    Roster,
+    Term,
 )  # fmt: skip
 from relto.acts.scan import KeySpan, Scan, Stated, Void
 from relto.charter import Charter, Parties

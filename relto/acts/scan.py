@@ -9,16 +9,31 @@ Source: spec/register.md, "Scan"; C2SP tlog-tiles for the tree.
 
 from __future__ import annotations
 
+import hashlib
+
 from msgspec import UNSET, Struct
 
 from relto.acts import envelope as dsse
 from relto.acts.act import PARTY_CHAIN, SIGNERS, Act, Inception, KeySet, Recover, Rotate, key_digest
 from relto.errors import Forged
-from relto.ledger import Frontier, commit, leaf_hash, parse_leaf
+from relto.ledger import Frontier, commit, leaf_hash, parse_leaf, tag_for
 
 LAG_MS_MAX = (
     24 * 3_600_000
 )  # how far an act signed by a person may lag its place: the time a signing request may travel
+
+
+# The tag of what is for all members has a key that everybody knows: whoever mirrors a ledger sees that such an entry stands there.
+COMMON_KEY = hashlib.sha256(b"relto common leaf v1").digest()
+COMMON = frozenset({
+    "inception", "rotate", "recover", "channel", "introduce", "propose", "consent", "refuse", "return", "settle",
+    "acknowledge", "adopt", "attest", "suspend", "lift", "withdraw", "dispute", "fork",
+})  # fmt: skip
+
+
+def common_tags(act: Act, commitment: bytes) -> tuple[bytes, ...]:
+    """The tags that a leaf needs besides those of its readers."""
+    return (tag_for(COMMON_KEY, commitment),) if kind_of(act) in COMMON else ()
 
 
 class Entry(Struct, frozen=True):

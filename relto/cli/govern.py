@@ -125,6 +125,16 @@ def draft(node: Node, kind: str, words: list[str]) -> Act:
         fields["prev"] = node.register.item(fields["item"], fields["version"]).label_act
     if kind == "determine" and {"item", "version"} <= set(fields) and "on" not in fields:
         fields["on"] = node.register.item(fields["item"], fields["version"]).label_act
+    if kind == "introduce":
+        pinned = node.peers().get(fields.get("party", ""))
+        if pinned is not None:
+            fields = {
+                "inception": pinned.inception,
+                "origin": pinned.origin,
+                "address": pinned.address,
+                "members": node.members_named(),
+                **fields,
+            }
     if kind == "register" and "opaque" not in fields:
         fields["opaque"] = node.random(16).hex()
     return node.draft(kind, **fields)
@@ -186,7 +196,6 @@ def engagement_proposal(node: Node, words: list[str]) -> Act:
         raise NotFound(f"`{party}` is not known to this node", hint="it is introduced first: `relto act introduce`")
     fields = officer.struct_fields(acts.Engagement, own)
     days = register.charter.on_suspend.answer_days if register.charter.on_suspend.recall else msgspec.UNSET
-    members = tuple(_member(node, one) for one in register.charter.members)
     what = acts.Engagement(
         inception=pinned.inception,
         origin=pinned.origin,
@@ -209,11 +218,6 @@ def engagement_proposal(node: Node, words: list[str]) -> Act:
         what=what,
         **extra,
     )
-
-
-def _member(node: Node, party: str) -> acts.Member:
-    one = node.register.party(party)
-    return acts.Member(party=party, inception=one.inception, origin=one.origin, address=one.address)
 
 
 def _act_make(options: argparse.Namespace) -> int:

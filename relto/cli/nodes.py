@@ -245,7 +245,9 @@ def _sync(options: argparse.Namespace) -> int:
 def _ledger_verify(options: argparse.Namespace) -> int:
     node = open_node(node_dir(options))
     wanted = [options.party] if options.party else sorted(node.register.parties)
-    reports, lines, status = [], [], 0
+    reports: list[dict[str, Any]] = []
+    lines: list[str] = []
+    status = 0
     for party in wanted:
         state = node.register.party(party)
         if node.store.head(state.origin) is None:
@@ -280,7 +282,7 @@ def _ledger_show(options: argparse.Namespace) -> int:
     state = node.register.party(party)
     known = {one.index: one for one in node.register.scans[state.origin].stated}
     void = {one.index: one for one in node.register.void if one.origin == state.origin}
-    rows = []
+    rows: list[dict[str, Any]] = []
     for index in range(state.size):
         if index in known:
             rows.append(

@@ -21,6 +21,7 @@ MEMBERS = ("usa", "gbr", "aus")
 OWNER_ORG, AUS_ORG, USA_ORG, JPN_ORG = "gbr/tidewater", "aus/southern-hydro", "usa/harbor-systems", "jpn/kaiyo-robotics"
 PROJECT, CLOSED_PROJECT, AREA = "maritime-autonomy", "naval-nuclear-propulsion", "undersea"
 ITEM_A, ITEM_B, ITEM_C, ITEM_NONE = "gbr/array-processing", "gbr/test-protocol", "gbr/pump-trials", "gbr/no-such-item"
+ITEM_D = "usa/range-schedule"
 ENGAGEMENT = "jpn-maritime"
 
 
@@ -134,13 +135,25 @@ def items(now: int, opaque: dict[str, str]) -> dict[str, dict[str, Any]]:
     }  # fmt: skip
 
 
+def item_d(opaque: str) -> dict[str, Any]:
+    """An American item that no list names, so that a withdrawal of the United States has something to stop."""
+    return {"item": ITEM_D, "version": 1, "opaque": opaque, "title": "Range schedule", "organisation": USA_ORG, "owners": ("usa",),
+            "release": acts.ReleaseRule(rule="one"), "nature": "technical_data", "origins": ("USA",), "flags": (), "project": PROJECT, "areas": (AREA,),
+            "label": Label(levels=(Level(system="USA", level="UNCLASSIFIED"),), rel=("AUS", "GBR", "USA")), "entries": {"AUS": (), "GBR": (), "USA": ()}}  # fmt: skip
+
+
+def determination_d(on: str) -> dict[str, Any]:
+    return {"item": ITEM_D, "version": 1, "on": on, "jurisdiction": "USA", "authority": "us-not-controlled", "condition": "judged", "holds": True,
+            "reason": "Dates and places of trials: no paragraph of the USML describes them"}  # fmt: skip
+
+
 def attestations(party: str, now: int) -> list[dict[str, Any]]:
     """What each party assures about its own organisation, for a year from now."""
     term = acts.Term(since=day(now), until=day(now, 365))
     claims = {
-        "gbr": (OWNER_ORG, ("organisation", "authorised-user", "ogl-registration")),
-        "aus": (AUS_ORG, ("organisation", "authorised-user")),
-        "usa": (USA_ORG, ("organisation", "ddtc-registration")),
+        "gbr": (OWNER_ORG, ("organisation", "authorised-user", "eligible", "ogl-registration")),
+        "aus": (AUS_ORG, ("organisation", "authorised-user", "eligible")),
+        "usa": (USA_ORG, ("organisation", "ddtc-registration", "eligible")),
         "jpn": (JPN_ORG, ("organisation",)),
     }
     about, kinds = claims[party]

@@ -89,26 +89,25 @@ class Served:
 
     def __init__(self, directory: Path) -> None:
         self.path = directory / SOCKET
+        self._client = httpx.Client(
+            transport=httpx.HTTPTransport(uds=str(self.path), verify=False), timeout=120.0, trust_env=False
+        )
 
     def alive(self) -> bool:
         if not self.path.exists():
             return False
         try:
-            return self._client().get("http://node/local/alive").status_code == 200
+            return self._client.get("http://node/local/alive").status_code == 200
         except httpx.HTTPError:
             return False  # a socket file that nobody listens to any more
 
-    def _client(self) -> httpx.Client:
-        return httpx.Client(transport=httpx.HTTPTransport(uds=str(self.path)), timeout=120.0)
-
     def _call(self, verb: str, body: dict[str, Any]) -> Any:
-        with self._client() as client:
-            try:
-                answer = client.post(f"http://node/local/{verb}", json=body)
-            except httpx.HTTPError as error:
-                raise Unavailable(
-                    f"the serving process does not answer: {error}", hint="is `relto node serve` still running?"
-                ) from error
+        try:
+            answer = self._client.post(f"http://node/local/{verb}", json=body)
+        except httpx.HTTPError as error:
+            raise Unavailable(
+                f"the serving process does not answer: {error}", hint="is `relto node serve` still running?"
+            ) from error
         held = json.loads(answer.content)
         if answer.status_code != 200:
             raise error_of(held.get("error", {}))
@@ -136,6 +135,14 @@ class Served:
 
     def roster(self) -> str:
         return str(self._call("roster", {})["id"])
+
+    def ticket(self) -> str:
+        """A one-time token for the pages of a demo node."""
+        return str(self._call("ticket", {})["ticket"])
+
+    def lose_next_reply(self) -> None:
+        """The next key release's answer is lost on its way; demo nodes only."""
+        self._call("lose-next-reply", {})
 
     def packed(self, digest: str, opaque: str, item: str, version: int) -> None:
         self._call("packed", {"digest": digest, "opaque": opaque, "item": item, "version": version})

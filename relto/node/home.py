@@ -18,6 +18,7 @@ import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -27,7 +28,7 @@ from relto.keys import AccessKey, OpeningKey, Random, SecretKey
 from relto.ledger import Cosigner, Log, New, commit, make_leaf, slots_for
 from relto.node import config as settings
 from relto.node.config import Config
-from relto.node.node import Clock, Keys, Node
+from relto.node.node import Clock, Node
 from relto.store import Directory, KeyFiles, Sqlite
 
 Office = Literal["disclosure", "licensing", "registrar", "safety"]
@@ -64,15 +65,16 @@ def init(
         raise Conflict(f"`{directory}` holds a node already", hint="a ledger is begun once; choose another directory")
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     online, offline = KeyFiles(directory / "keys" / "online"), KeyFiles(directory / "keys" / "offline")
-    keyset, keys = _make_keys(config, online, offline, root, authority, random)
+    keyset = _make_keys(config, online, offline, root, authority, random)
     act = acts.Inception(
         author=config.party, log=config.origin, at=clock(), name=config.name, address=config.url, keys=keyset
     )
     envelope = acts.sign(act, [SecretKey.from_text(offline.read(f"root-{n + 1}")) for n in range(root[0])])
     store = Sqlite(directory / "node.sqlite", create=True)
     salt = random(32)
-    log = Log.create(store, keys.log)
-    log.append([New(leaf=make_leaf(commit(salt, envelope), [], slots_for(1), random), salt=salt, envelope=envelope)])
+    keys, commitment = FileKeys(directory), commit(salt, envelope)
+    leaf = make_leaf(commitment, acts.common_tags(act, commitment), slots_for(1), random)
+    Log.create(store, keys.log).append([New(leaf=leaf, salt=salt, envelope=envelope)])
     settings.save(config, directory)
     return Node(config, store, Directory(directory / "objects"), keys, clock, random)
 
@@ -84,7 +86,7 @@ def _make_keys(
     root: tuple[int, int],
     authority: tuple[int, int],
     random: Random,
-) -> tuple[acts.KeySet, Keys]:
+) -> acts.KeySet:
     name = config.party
 
     def signing(where: KeyFiles, title: str, *, hybrid: bool = True, key_name: str = "") -> SecretKey:
@@ -125,9 +127,7 @@ def _make_keys(
             for kind, one in zip(ALGORITHMS, access, strict=True)
         ),
     )
-    return keyset, Keys(
-        node=node, vouch=vouch, seal=seal, log=log, opening=opening, access=tuple(access), pseudonyms=pseudonyms
-    )
+    return keyset
 
 
 def read_signer(path: Path) -> SecretKey:
@@ -135,18 +135,44 @@ def read_signer(path: Path) -> SecretKey:
     return SecretKey.from_text(KeyFiles(path.parent).read(path.name.removesuffix(".key")))
 
 
-def read_keys(directory: Path) -> Keys:
-    files = KeyFiles(directory / "keys" / "online")
-    node, vouch, seal, log = (SecretKey.from_text(files.read(name)) for name in ("node", "vouch", "seal", "log"))
-    return Keys(
-        node=node,
-        vouch=vouch,
-        seal=seal,
-        log=log,
-        opening=OpeningKey.from_text(files.read("opening")),
-        access=tuple(AccessKey.from_text(files.read(name)) for name in files.names() if name.startswith("access-")),
-        pseudonyms=bytes.fromhex(files.read("pseudonyms")),
-    )
+class FileKeys:
+    """The online keys as files, each read when it is first needed: an RSA key takes longer to load than a question to answer."""
+
+    def __init__(self, directory: Path) -> None:
+        self._files = KeyFiles(directory / "keys" / "online")
+
+    def _signer(self, name: str) -> SecretKey:
+        return SecretKey.from_text(self._files.read(name))
+
+    @cached_property
+    def node(self) -> SecretKey:
+        return self._signer("node")
+
+    @cached_property
+    def vouch(self) -> SecretKey:
+        return self._signer("vouch")
+
+    @cached_property
+    def seal(self) -> SecretKey:
+        return self._signer("seal")
+
+    @cached_property
+    def log(self) -> SecretKey:
+        return self._signer("log")
+
+    @cached_property
+    def opening(self) -> OpeningKey:
+        return OpeningKey.from_text(self._files.read("opening"))
+
+    @cached_property
+    def access(self) -> tuple[AccessKey, ...]:
+        return tuple(
+            AccessKey.from_text(self._files.read(name)) for name in self._files.names() if name.startswith("access-")
+        )
+
+    @cached_property
+    def pseudonyms(self) -> bytes:
+        return bytes.fromhex(self._files.read("pseudonyms"))
 
 
 def open_node(
@@ -158,22 +184,13 @@ def open_node(
     """
     config = settings.load(directory)
     store = Sqlite(directory / "node.sqlite", read_only=not write)
-    return Node(
-        config,
-        store,
-        Directory(directory / "objects"),
-        read_keys(directory) if write else _opening_only(directory),
-        clock,
-        random,
-    )
-
-
-def _opening_only(directory: Path) -> Keys | None:
-    """Reading needs the opening key, to know which leaves are ours; without access to key files one reads without it."""
+    keys = FileKeys(directory)
     try:
-        return read_keys(directory)
+        _ = keys.opening
     except (NotFound, Refused):
-        return None
+        # Without the opening key one reads all the same, but does not know which closed leaves are addressed to this party.
+        return Node(config, store, Directory(directory / "objects"), None, clock, random)
+    return Node(config, store, Directory(directory / "objects"), keys, clock, random)
 
 
 @contextmanager

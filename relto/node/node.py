@@ -26,8 +26,28 @@ from relto.acts import Act, Entry, Register
 from relto.errors import Conflict, Forged, Malformed, NotFound, Refused, ReltoError, Unavailable
 from relto.keys import AccessKey, OpeningKey, OpeningPublic, PublicKey, Random, SecretKey
 from relto.ledger import (
-    Checkpoint, Fork, Head, Log, New, Tree, Verifier, commit, create_mirror, extend_mirror, is_tagged, leaf_hash, make_leaf, open_checkpoint, parse_note, prove_fork, slots_for,
-    tag_for, tree_of, verify_consistency, verify_inclusion,
+    EMPTY_ROOT,
+    Checkpoint,
+    Fork,
+    Head,
+    Log,
+    New,
+    Tree,
+    Verifier,
+    commit,
+    create_mirror,
+    extend_mirror,
+    is_tagged,
+    leaf_hash,
+    make_leaf,
+    open_checkpoint,
+    parse_note,
+    prove_fork,
+    slots_for,
+    tag_for,
+    tree_of,
+    verify_consistency,
+    verify_inclusion,
 )  # fmt: skip
 from relto.node.config import Config
 from relto.store import Objects, Sqlite
@@ -39,16 +59,23 @@ READ_MAX = 4096  # entries fetched at once
 Clock = Callable[[], int]  # ms UTC
 
 
-class Keys(Struct, frozen=True, kw_only=True):
+class Keys(Protocol):
     """The online keys: each able to do one thing. `pseudonyms` names people, `access` unwraps shares."""
 
-    node: SecretKey
-    vouch: SecretKey
-    seal: SecretKey
-    log: SecretKey
-    opening: OpeningKey
-    access: tuple[AccessKey, ...]
-    pseudonyms: bytes
+    @property
+    def node(self) -> SecretKey: ...
+    @property
+    def vouch(self) -> SecretKey: ...
+    @property
+    def seal(self) -> SecretKey: ...
+    @property
+    def log(self) -> SecretKey: ...
+    @property
+    def opening(self) -> OpeningKey: ...
+    @property
+    def access(self) -> tuple[AccessKey, ...]: ...
+    @property
+    def pseudonyms(self) -> bytes: ...
 
 
 class Delivered(Struct, frozen=True, kw_only=True):
@@ -80,8 +107,15 @@ class Pinned(Struct, frozen=True, kw_only=True):
     inception: str
     origin: str
     address: str
-    log_key: bytes
+    envelope: bytes
     how: str
+
+    @property
+    def keys(self) -> acts.KeySet:
+        """The keys that its inception names: enough until its ledger is here."""
+        act = acts.open_act(self.envelope)[0]
+        assert isinstance(act, acts.Inception)
+        return act.keys
 
 
 class Node:
@@ -105,6 +139,7 @@ class Node:
         self._entries: dict[str, list[Entry]] = {}
         self._tag_keys: dict[str, list[bytes]] = defaultdict(list)  # origin -> keys by which its author tags for us
         self._register: Register | None = None
+        self._held: dict[str, bytes] = {}
         self._problems: dict[str, str] = {}
         self._read_all()
 
@@ -122,13 +157,11 @@ class Node:
 
     @property
     def register(self) -> Register:
-        """What holds at this node's sight of now. One with everything that is stored, whether acknowledged or not."""
-        if self._register is None:
-            self._register = acts.fold(self._entries, self.me, self._texts(), self.config.pin)
-            missing = self._register.missing & self._held(self._register.missing)
-            if missing:  # a text named by an act that was just read
+        """What holds at this node's sight of now: everything that is stored, whether acknowledged or not."""
+        with self.lock:
+            if self._register is None:
                 self._register = acts.fold(self._entries, self.me, self._texts(), self.config.pin)
-        return self._register
+            return self._register
 
     def register_at(self, limits: Mapping[str, int], me: str = "") -> Register:
         """The register of these ledger prefixes, folded as another party for a replay of its releases."""
@@ -162,12 +195,11 @@ class Node:
         return {head.origin: head.size for head in ack.act.heads} | {self.origin: end}
 
     def _texts(self) -> dict[str, bytes]:
-        """All texts by digest. They are few (charters, packs, lists), and a fold is a function of them."""
-        return {
-            digest: self.objects.get(bytes.fromhex(digest))
-            for digest in self._named()
-            if self.objects.has(bytes.fromhex(digest))
-        }
+        """All texts by digest. They are few (charters, packs, lists), never change, and a fold is a function of them."""
+        for digest in self._named():
+            if digest not in self._held and self.objects.has(bytes.fromhex(digest)):
+                self._held[digest] = self.objects.get(bytes.fromhex(digest))
+        return self._held
 
     def _named(self) -> set[str]:
         found: set[str] = set()
@@ -181,18 +213,11 @@ class Node:
                     found.add(one.act.pack)
         return found
 
-    def _held(self, digests: Iterable[str]) -> set[str]:
-        return {digest for digest in digests if self.objects.has(bytes.fromhex(digest))}
-
     def _read_all(self) -> None:
         for origin in self.store.origins():
             self._read_log(origin)
-        for (origin,) in self.store.query("select distinct origin from parts order by origin"):
-            self._entries[origin] = []
-            for index, leaf, salt, envelope in self.store.query(
-                "select idx, leaf, salt, envelope from parts where origin = $1 order by idx", (origin,)
-            ):
-                self._take(origin, index, leaf, (salt, envelope))
+        for (origin,) in self.store.query("SELECT DISTINCT origin FROM parts ORDER BY origin"):
+            self._read_parts(origin)
         self._problems = {row[0]: row[1] for row in self.store.query("select origin, problem from alarms order by at")}
 
     def _read_log(self, origin: str) -> None:
@@ -428,6 +453,7 @@ class Node:
     def _leaf(self, envelope: bytes, salt: bytes, readers: Iterable[str]) -> bytes:
         commitment = commit(salt, envelope)
         tags = [tag_for(self._channel(reader), commitment) for reader in readers if reader != self.me]
+        tags += acts.common_tags(acts.open_act(envelope)[0], commitment)
         charter = self.register.charter
         return make_leaf(commitment, tags, slots_for(len(charter.parties) if charter else 1), self.random)
 
@@ -477,10 +503,10 @@ class Node:
     # ---- peers -----------------------------------------------------------------------------------------------------------------
 
     def peers(self) -> dict[str, Pinned]:
-        rows = self.store.query("select party, inception, origin, address, log_key, how from peers order by party")
+        rows = self.store.query("select party, inception, origin, address, envelope, how from peers order by party")
         return {
             row[0]: Pinned(
-                party=row[0], inception=row[1], origin=row[2], address=row[3], log_key=bytes(row[4]), how=row[5]
+                party=row[0], inception=row[1], origin=row[2], address=row[3], envelope=bytes(row[4]), how=row[5]
             )
             for row in rows
         }
@@ -509,8 +535,8 @@ class Node:
                 raise Refused("a node does not pin itself")
             if known is None:
                 self.store.execute(
-                    "insert into peers (party, inception, origin, address, log_key, how) values ($1, $2, $3, $4, $5, $6)",
-                    (act.author, id_, act.log, act.address, act.keys.log.ed25519, how),
+                    "insert into peers (party, inception, origin, address, envelope, how) values ($1, $2, $3, $4, $5, $6)",
+                    (act.author, id_, act.log, act.address, envelope, how),
                 )
                 self._open_channel(act.author, id_, act.keys.opening)
             return self.peers()[act.author]
@@ -523,7 +549,20 @@ class Node:
         self.write(self.draft("channel", reader=reader, inception=inception, sealed=sealed), beside=[row])
 
     def verifier(self, pinned: Pinned) -> Verifier:
-        return Verifier.of_log(PublicKey(name=pinned.origin, ed25519=pinned.log_key))
+        return Verifier.of_log(PublicKey(name=pinned.origin, ed25519=pinned.keys.log.ed25519))
+
+    def members_named(self) -> tuple[acts.Member, ...]:
+        """The members as an introduction or an engagement names them to an outsider."""
+        register = self.register
+        return tuple(
+            acts.Member(
+                party=p,
+                inception=register.party(p).inception,
+                origin=register.party(p).origin,
+                address=register.party(p).address,
+            )
+            for p in register.members
+        )
 
     def whole(self, party: str) -> bool:
         """Whether this node mirrors that party's ledger entry by entry: members mirror members and introduced outsiders; an outsider gets parts."""
@@ -531,36 +570,60 @@ class Node:
             return self.me in self.register.members
         return not self.config.pin
 
+    def peer_by_origin(self, origin: str) -> Pinned:
+        """Raises: NotFound."""
+        for pinned in self.peers().values():
+            if pinned.origin == origin:
+                return pinned
+        raise NotFound("this ledger is not pinned here", hint="`relto node join` pins a party")
+
+    def keys_of(self, pinned: Pinned) -> acts.KeySet:
+        """A party's keys as its own chain has them at this node's sight."""
+        scan = self.register.scans.get(pinned.origin)
+        return scan.chain[-1].keys if scan is not None and scan.chain else pinned.keys
+
+    def serves_whole(self, party: str) -> bool:
+        """Whether that party gets this ledger entry by entry: members of each other, anyone pinned before a founding, members from an outsider."""
+        if self.register.charter is None:
+            return True
+        return party in self.register.members
+
     # ---- taking in another ledger -------------------------------------------------------------------------------------------------
 
     def ingest(self, peer: Peer) -> int:
-        """Fetches, verifies, stores; returns the number of new entries and openings.
+        """Fetches, verifies, stores; returns the number of new entries and openings. The lock is not held while the network answers.
 
         Raises: Forged (rewind, fork, damage: kept as an alarm, nothing stored), Unavailable.
         """
-        with self.lock:
-            pinned = self.peers().get(peer.party)
-            if pinned is None:
-                raise Refused(f"`{peer.party}` is not pinned here", hint="`relto node join` pins a party")
-            try:
-                count = self._ingest_whole(peer, pinned) if self.whole(peer.party) else self._ingest_parts(peer, pinned)
-            except Forged as error:
+        pinned = self.peers().get(peer.party)
+        if pinned is None:
+            raise Refused(f"`{peer.party}` is not pinned here", hint="`relto node join` pins a party")
+        try:
+            count = self._ingest_whole(peer, pinned) if self.whole(peer.party) else self._ingest_parts(peer, pinned)
+        except Forged as error:
+            with self.lock:
                 self._alarm(pinned.origin, error.message)
-                raise
-            self._fetch_texts(peer)
-            return count
+            raise
+        self._fetch_texts(peer)
+        return count
 
     def _ingest_whole(self, peer: Peer, pinned: Pinned) -> int:
         verifier, origin = self.verifier(pinned), pinned.origin
-        if self.store.head(origin) is None:
-            create_mirror(self.store, origin)
-            self._entries[origin] = []
-        head = self.store.head(origin)
+        with self.lock:
+            if self.store.head(origin) is None:
+                create_mirror(self.store, origin)
+                self._entries[origin] = []
+            head = self.store.head(origin)
+            also = self._unopened(origin)
         assert head is not None
         note = peer.head()
         to = open_checkpoint(note, verifier).checkpoint
         if to.origin != origin:
             raise Forged(f"`{peer.party}` shows the checkpoint of another ledger, `{to.origin}`")
+        if to.size == head.size and to.root == head.root and not also:
+            with self.lock:
+                self._touch(origin, verifier, note)
+            return 0
         self._look_for_fork(peer, verifier, head, note)
         leaves: list[bytes] = []
         while head.size + len(leaves) < to.size:
@@ -570,20 +633,29 @@ class Node:
                     f"`{peer.party}` shows size {to.size} and serves entries up to {head.size + len(leaves)}"
                 )
             leaves += got
-        also = self._unopened(origin)
         opened = [(one.index, one.salt, one.envelope) for one in peer.openings(head.size, also, to.size)]
         fresh = [one for one in opened if one[0] >= head.size or one[0] in also]
-        extend_mirror(self.store, verifier, note, leaves, fresh, seen=self.clock())
-        late = any(index < head.size for index, _, _ in fresh)
-        if late:
-            self._read_log(origin)
-            self._register = None
-        else:
-            by_index = {index: (salt, envelope) for index, salt, envelope in fresh}
-            self._grow(
-                [self._take(origin, head.size + n, leaf, by_index.get(head.size + n)) for n, leaf in enumerate(leaves)]
-            )
+        with self.lock:
+            now = self.store.head(origin)
+            if now is None or now.size != head.size:
+                return 0  # another round stored it meanwhile
+            extend_mirror(self.store, verifier, note, leaves, fresh, seen=self.clock())
+            if any(index < head.size for index, _, _ in fresh):
+                self._read_log(origin)
+                self._register = None
+            else:
+                by_index = {index: (salt, envelope) for index, salt, envelope in fresh}
+                self._grow(
+                    [
+                        self._take(origin, head.size + n, leaf, by_index.get(head.size + n))
+                        for n, leaf in enumerate(leaves)
+                    ]
+                )
         return len(leaves) + len(fresh)
+
+    def _touch(self, origin: str, verifier: Verifier, note: bytes) -> None:
+        """Nothing new, but seen again: the age of a sight counts from here."""
+        extend_mirror(self.store, verifier, note, [], [], seen=self.clock())
 
     def _unopened(self, origin: str) -> list[int]:
         """Entries that are ours to read and not open yet: tagged, or disclosed to us."""
@@ -605,9 +677,7 @@ class Node:
         if old.size == new.size and old.root == new.root:
             return
         try:
-            if new.size < old.size:
-                proof = prove_fork(verifier, head.note, note, tree_of(self.store, head.origin))
-            elif new.size == old.size:
+            if new.size < old.size or new.size == old.size:
                 proof = prove_fork(verifier, head.note, note, tree_of(self.store, head.origin))
             else:
                 leaves = peer.leaves(0, new.size)
@@ -645,53 +715,48 @@ class Node:
     def _ingest_parts(self, peer: Peer, pinned: Pinned) -> int:
         """What an outsider is served: a head proven to extend the last one, and openings proven to stand under it."""
         verifier, origin = self.verifier(pinned), pinned.origin
+        with self.lock:
+            rows = self.store.query("SELECT size, root FROM part_heads WHERE origin = $1", (origin,))
+            old_size, old_root = (int(rows[0][0]), bytes(rows[0][1])) if rows else (0, EMPTY_ROOT)
+            held = {one.index for one in self._entries.get(origin, ())}
+            also = [index for index in self._unopened(origin) if index not in held]
         note = peer.head()
         to = open_checkpoint(note, verifier).checkpoint
         if to.origin != origin:
             raise Forged(f"`{peer.party}` shows the checkpoint of another ledger, `{to.origin}`")
-        rows = self.store.query("select size, root from part_heads where origin = $1", (origin,))
-        old_size, old_root = (int(rows[0][0]), bytes(rows[0][1])) if rows else (0, hashlib.sha256(b"").digest())
         if to.size < old_size:
             raise Forged(f"`{origin}` shows size {to.size} after size {old_size}: a ledger never shrinks")
         verify_consistency(
-            old_size,
-            old_root,
-            to.size,
-            to.root,
-            peer.consistency(old_size, to.size) if old_size < to.size and old_size else [],
+            old_size, old_root, to.size, to.root, peer.consistency(old_size, to.size) if 0 < old_size < to.size else []
         )
-        held = {one.index for one in self._entries.get(origin, ())}
-        also = [index for index in self._unopened(origin) if index not in held]
         fresh = [one for one in peer.openings(old_size, also, to.size) if one.index not in held]
-        statements: list[tuple[str, tuple[object, ...]]] = []
         for one in fresh:
             verify_inclusion(leaf_hash(one.leaf), one.index, to.size, to.root, one.proof)
             acts.entry(origin, one.index, one.leaf, (one.salt, one.envelope))
-            statements.append(
-                (
-                    "insert into parts (origin, idx, leaf, salt, envelope) values ($1, $2, $3, $4, $5)",
+        with self.lock, self.store.transaction("parts"):
+            for one in fresh:
+                self.store.execute(
+                    "INSERT INTO parts (origin, idx, leaf, salt, envelope) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
                     (origin, one.index, one.leaf, one.salt, one.envelope),
                 )
-            )
-        statements.append(
-            (
-                "insert into part_heads (origin, size, root, note, seen) values ($1, $2, $3, $4, $5)"
-                " on conflict (origin) do update set size = $2, root = $3, note = $4, seen = $5",
+            self.store.execute(
+                "INSERT INTO part_heads (origin, size, root, note, seen) VALUES ($1, $2, $3, $4, $5)"
+                " ON CONFLICT (origin) DO UPDATE SET size = $2, root = $3, note = $4, seen = $5 WHERE part_heads.size <= $2",
                 (origin, to.size, to.root, note, self.clock()),
             )
-        )
-        with self.store.transaction():
-            for sql, values in statements:
-                self.store.execute(sql, values)
         if fresh:
-            self._entries[origin] = []
-            self._tag_keys.pop(origin, None)
-            for index, leaf, salt, envelope in self.store.query(
-                "select idx, leaf, salt, envelope from parts where origin = $1 order by idx", (origin,)
-            ):
-                self._take(origin, index, leaf, (salt, envelope))
-            self._register = None
+            with self.lock:
+                self._read_parts(origin)
         return len(fresh)
+
+    def _read_parts(self, origin: str) -> None:
+        self._entries[origin] = []
+        self._tag_keys.pop(origin, None)
+        for index, leaf, salt, envelope in self.store.query(
+            "SELECT idx, leaf, salt, envelope FROM parts WHERE origin = $1 ORDER BY idx", (origin,)
+        ):
+            self._take(origin, index, leaf, (salt, envelope))
+        self._register = None
 
     def _fetch_texts(self, peer: Peer) -> None:
         for digest in sorted(self._named()):
@@ -741,6 +806,9 @@ class Node:
             act = stated.act
             if isinstance(act, acts.Introduce) and (act.author in register.members or act.author == self.me):
                 named.setdefault(act.party, (act.inception, act.origin, act.address))
+            if isinstance(act, acts.Introduce) and act.party == self.me:
+                for member in act.members:  # the introducer was compared in words; it names the others
+                    named.setdefault(member.party, (member.inception, member.origin, member.address))
             if isinstance(act, acts.Propose) and isinstance(act.what, acts.Engagement) and act.what.party == self.me:
                 for member in act.what.members:
                     named.setdefault(member.party, (member.inception, member.origin, member.address))
@@ -752,21 +820,33 @@ class Node:
                     continue  # next time
 
     def _receive(self) -> None:
-        """A receipt for each release to our people: it matches what we vouched for, or it is disputed."""
-        for release in self.register.releases.values():
-            if (
-                release.terms.to.party != self.me
-                or release.party == self.me
-                or any(party == self.me for party, _, _ in release.receipts)
-            ):
+        """A receipt for each release to our people: it matches what we vouched for, or it is disputed. One more when the package opened."""
+        opened = {str(row[0]) for row in self.store.query("SELECT release FROM opened")}
+        for release in list(self.register.releases.values()):
+            if release.terms.to.party != self.me or release.party == self.me:
                 continue
-            rows = self.store.query("select class from vouched where pseudonym = $1", (release.terms.person,))
-            vouched = {bytes(row[0]) for row in rows}
-            matches = msgspec.json.encode(release.terms.to, order="sorted") in vouched
+            mine = [self.register.stated[act].act for party, act, _ in release.receipts if party == self.me]
+            told = any(isinstance(one, acts.Receipt) and one.opened for one in mine)
+            if mine and (told or release.act not in opened):
+                continue
+            rows = self.store.query("SELECT class FROM vouched WHERE pseudonym = $1", (release.terms.person,))
+            matches = msgspec.json.encode(release.terms.to, order="sorted") in {bytes(row[0]) for row in rows}
             why: str | UnsetType = UNSET if matches else "this node vouched for no such person or class"
             self.write(
-                self.draft("receipt", release=release.act, outcome="matches" if matches else "disputed", why=why)
+                self.draft(
+                    "receipt",
+                    release=release.act,
+                    outcome="matches" if matches else "disputed",
+                    opened=release.act in opened,
+                    why=why,
+                )
             )
+
+    def opened(self, release: str) -> None:
+        """The own person's client says that the package of this release opened."""
+        self.store.execute(
+            "INSERT INTO opened (release, at) VALUES ($1, $2) ON CONFLICT DO NOTHING", (release, self.clock())
+        )
 
     def _settle(self) -> None:
         """Each member tells the outsider bound by a proposal how it came out."""

@@ -3,7 +3,7 @@
 
 -- Parties this node has pinned: by words read aloud, by the charter's directory, by a member's introduction.
 create table peers (
-  party TEXT primary key, inception TEXT not null, origin TEXT not null unique, address TEXT not null, log_key BYTEA not null, how TEXT not null
+  party TEXT primary key, inception TEXT not null, origin TEXT not null unique, address TEXT not null, envelope BYTEA not null, how TEXT not null
 );
 
 -- Tag keys that this node's ledger uses for each reader (published sealed, in `channel` acts).
@@ -40,3 +40,6 @@ create table packages (digest TEXT primary key, opaque TEXT not null, item TEXT 
 
 -- What another party's ledger did wrong, as first seen.
 create table alarms (origin TEXT not null, at BIGINT not null, problem TEXT not null, primary key (origin, problem));
+
+-- Releases whose package the own person's client says it opened: what the next receipt carries.
+create table opened (release TEXT primary key, at BIGINT not null);

@@ -1,0 +1,415 @@
+"""Routes and wiring: the one place where everything meets.
+
+    /log/…                          C2SP tlog-tiles of the own ledger     signed by the caller's node
+    /api/v1/openings|objects|…      node to node                          signed by the caller's node
+    /api/v1/presentations           the own people                        session and proof
+    /kas…, /.well-known/opentdf…    OpenTDF key access                    presentation and proof; public keys open to all
+    /, /api/v1/…                    pages and their JSON                  session
+    /local/…                        the machine's own command line        the socket's file mode
+
+The server is asynchronous and calls the node through one lock, in threads; the node never waits for the network while it holds it.
+Errors are `{"error": {code, message, hint, where}}`; what the caller may not know and what is not there get the same bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route
+
+from relto import acts
+from relto.errors import Malformed, NotFound, Refused, ReltoError
+from relto.ledger import encode_bundle, is_servable, parse_path
+from relto.node import handover, login
+from relto.node.desk import note_package, recipient_of
+from relto.node.node import Node
+from relto.node.peers import OPENINGS_MAX, Openings
+from relto.node.people import add_person, publish_roster
+from relto.node.tokens import issuer_of_request, verify_request
+
+BODY_MAX = 1024 * 1024
+NOT_FOUND = {"error": {"code": "not-found", "message": "there is nothing here for you", "hint": "", "where": ""}}
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class Service:
+    """A node behind HTTP. `wake` asks the sync loop to run now; `drop_reply` loses the next key release's answer, for the story's step about retries."""
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+        self.wake = asyncio.Event()
+        self.sessions = login.Sessions()
+        self.drop_reply = False
+        self.synced: asyncio.Condition = asyncio.Condition()
+
+    # ---- edges --------------------------------------------------------------------------------------------------------------
+
+    def public(self) -> Starlette:
+        from relto.node.web import routes as web_routes
+
+        routes = [
+            Route("/healthz", self.health),
+            Route("/readyz", self.health),
+            Route("/metrics", self.metrics),
+            Route("/log/{path:path}", self.of_node(self.log)),
+            Route("/api/v1/inception", self.plain(self.inception)),
+            Route("/api/v1/openings", self.of_node(self.openings), methods=["POST"]),
+            Route("/api/v1/consistency", self.of_node(self.consistency)),
+            Route("/api/v1/objects/{digest}", self.of_node(self.object)),
+            Route("/api/v1/hints", self.of_node(self.hint), methods=["POST"]),
+            Route("/api/v1/login", self.plain(self.login), methods=["POST"]),
+            Route("/api/v1/presentations", self.plain(self.presentation), methods=["POST"]),
+            Route("/api/v1/opened", self.plain(self.opened), methods=["POST"]),
+            Route("/kas.AccessService/Rewrap", self.rewrap, methods=["POST"]),
+            Route("/kas/kas.AccessService/Rewrap", self.rewrap, methods=["POST"]),
+            Route("/kas.AccessService/PublicKey", self.plain(self.public_key), methods=["POST"]),
+            Route("/kas/v2/kas_public_key", self.plain(self.public_key)),
+            Route("/.well-known/opentdf-configuration", self.plain(self.opentdf)),
+            *web_routes(self),
+        ]
+        return Starlette(routes=routes, exception_handlers={404: self.nothing, 405: self.nothing})
+
+    def local(self) -> Starlette:
+        routes = [
+            Route("/local/alive", self.health),
+            *(
+                Route(f"/local/{name}", self.plain(call), methods=["POST"])
+                for name, call in (
+                    ("submit", self.submit), ("sync", self.sync), ("join", self.join), ("pin", self.pin), ("person", self.person), ("roster", self.roster),
+                    ("packed", self.packed), ("lose-next-reply", self.lose_next_reply), ("ticket", self.ticket),
+                )
+            ),
+        ]  # fmt: skip
+        return Starlette(routes=[Mount("/", routes=routes)], exception_handlers={404: self.nothing})
+
+    def plain(self, handler: Handler) -> Handler:
+        """Errors as JSON with their status; anything unforeseen as a bare 500 that names nothing."""
+
+        async def edge(request: Request) -> Response:
+            try:
+                return await handler(request)
+            except ReltoError as error:
+                return JSONResponse({"error": error.as_dict()}, status_code=error.http_status)
+            except msgspec.ValidationError as error:
+                return JSONResponse({"error": Malformed(str(error)).as_dict()}, status_code=400)
+
+        return edge
+
+    def of_node(self, handler: Callable[[Request, str, bytes], Awaitable[Response]]) -> Handler:
+        """Only for a pinned party's node: signed by its own node key, for us, for this call, once. Everyone else gets what is not there."""
+
+        async def edge(request: Request) -> Response:
+            body = await read_body(request)
+            try:
+                party = await run_in_threadpool(self._caller, request, body)
+            except ReltoError:
+                return JSONResponse(NOT_FOUND, status_code=404)
+            return await handler(request, party, body)
+
+        return self.plain(edge)
+
+    def _caller(self, request: Request, body: bytes) -> str:
+        node, header = self.node, request.headers.get("authorization", "")
+        path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        origin = issuer_of_request(header)
+        pinned = node.peer_by_origin(origin)
+        held = verify_request(
+            header,
+            node.keys_of(pinned).node,
+            issuer=origin,
+            audience=node.origin,
+            method=request.method,
+            path=path,
+            body=body,
+            now=node.clock() // 1000,
+        )
+        handover.use_once(node, held.jti, held.keep_until)
+        return pinned.party
+
+    async def nothing(self, request: Request, error: Exception) -> Response:
+        return JSONResponse(NOT_FOUND, status_code=404)
+
+    # ---- health -------------------------------------------------------------------------------------------------------------------
+
+    async def health(self, request: Request) -> Response:
+        return JSONResponse({"ok": True, "party": self.node.me})
+
+    async def metrics(self, request: Request) -> Response:
+        node = self.node
+        rows = [
+            f'relto_ledger_entries{{party="{party}"}} {state.size}'
+            for party, state in sorted(node.register.parties.items())
+        ]
+        rows.append(f"relto_releases_total {len(node.register.releases)}")
+        rows.append(f"relto_alarms {len(node.problems()) + len(node.register.alarms)}")
+        return Response("\n".join(rows) + "\n", media_type="text/plain; version=0.0.4")
+
+    # ---- ledger and openings ------------------------------------------------------------------------------------------------------
+
+    async def log(self, request: Request, party: str, body: bytes) -> Response:
+        path = request.path_params["path"]
+        if path == "checkpoint":
+            return Response(
+                self.node.log.head.note, media_type="text/plain; charset=utf-8", headers={"cache-control": "no-store"}
+            )
+        if not self.node.serves_whole(party):
+            raise NotFound(NOT_FOUND["error"]["message"])
+        tile = parse_path(path)
+        size = self.node.log.head.size
+        if not is_servable(tile, size):
+            raise NotFound(NOT_FOUND["error"]["message"])
+        if tile.level is None:
+            data = encode_bundle(
+                await run_in_threadpool(self.node.store.leaves, self.node.origin, tile.start, tile.start + tile.width)
+            )
+        else:
+            data = await run_in_threadpool(self.node.log.tree.tile, tile)
+        return Response(
+            data,
+            media_type="application/octet-stream",
+            headers={"cache-control": "private, max-age=31536000, immutable"},
+        )
+
+    async def inception(self, request: Request) -> Response:
+        return Response(self.node.inception(), media_type="application/json")
+
+    async def openings(self, request: Request, party: str, body: bytes) -> Response:
+        asked = msgspec.json.decode(body, type=_AskedOpenings) if body else _AskedOpenings()
+        size = min(asked.size, self.node.log.head.size)
+        found = await run_in_threadpool(
+            self.node.openings_for,
+            party,
+            asked.since,
+            asked.also[:OPENINGS_MAX],
+            size,
+            proofs=not self.node.serves_whole(party),
+        )
+        page, rest = found[:OPENINGS_MAX], found[OPENINGS_MAX:]
+        return Response(
+            msgspec.json.encode(Openings(openings=tuple(page), more=rest[0].index if rest else None)),
+            media_type="application/json",
+        )
+
+    async def consistency(self, request: Request, party: str, body: bytes) -> Response:
+        old, new = (request.query_params.get(name, "") for name in ("old", "new"))
+        if not (
+            old.isdecimal()
+            and new.isdecimal()
+            and len(old) < 19
+            and len(new) < 19
+            and int(old) <= int(new) <= self.node.log.head.size
+        ):
+            raise Malformed("a consistency proof goes from a size to one not smaller, within the ledger")
+        proof = await run_in_threadpool(self.node.log.tree.consistency, int(old), int(new))
+        return Response(msgspec.json.encode(proof), media_type="application/json")
+
+    async def object(self, request: Request, party: str, body: bytes) -> Response:
+        """A text by digest, to members, and to whoever may open an act that names it."""
+        digest = request.path_params["digest"]
+        if not await run_in_threadpool(self._may_read, party, digest):
+            raise NotFound(NOT_FOUND["error"]["message"])
+        return Response(
+            await run_in_threadpool(self.node.objects.get, bytes.fromhex(digest)), media_type="application/octet-stream"
+        )
+
+    def _may_read(self, party: str, digest: str) -> bool:
+        if (
+            len(digest) != 64
+            or any(c not in "0123456789abcdef" for c in digest)
+            or not self.node.objects.has(bytes.fromhex(digest))
+        ):
+            return False
+        for one in self.node.register.stated.values():
+            named = {one.act.pack} if isinstance(one.act, acts.Adopt) else set()
+            if isinstance(one.act, acts.Propose) and isinstance(
+                one.act.what, acts.CharterText | acts.Admission | acts.Expulsion
+            ):
+                named = {one.act.what.charter, one.act.what.parties}
+            if digest in named and acts.open_to(one.act, party):
+                return True
+        return False
+
+    async def hint(self, request: Request, party: str, body: bytes) -> Response:
+        self.wake.set()
+        return JSONResponse({"ok": True})
+
+    # ---- people and keys ----------------------------------------------------------------------------------------------------------------
+
+    async def login(self, request: Request) -> Response:
+        return JSONResponse(
+            await run_in_threadpool(
+                login.login, self.node, self.sessions, client_host(request), await read_json(request)
+            )
+        )
+
+    async def presentation(self, request: Request) -> Response:
+        body = await read_body(request)
+        url = self.node.config.url + "/api/v1/presentations"
+        view = await run_in_threadpool(
+            login.present,
+            self.node,
+            self.sessions,
+            request.headers.get("authorization", ""),
+            request.headers.get("dpop", ""),
+            url,
+            body,
+        )
+        return JSONResponse(view)
+
+    async def opened(self, request: Request) -> Response:
+        """The own person's client tells that a package opened, and hands the release over: the ledger is fetched at once."""
+        body = await read_json(request)
+        self.sessions.of(request.headers.get("authorization", ""))
+        release = str(body.get("release", ""))
+        if len(release) != 64 or set(release) - set("0123456789abcdef"):
+            raise Malformed("not the id of a release", where="release")
+        await run_in_threadpool(self.node.opened, release)
+        self.wake.set()
+        return JSONResponse({"release": release})
+
+    async def rewrap(self, request: Request) -> Response:
+        try:
+            body = await read_body(request)
+        except ReltoError:
+            return Response(handover.UNAUTHENTICATED, status_code=401, media_type="application/json")
+        url = self.node.config.url + request.url.path
+        reply = await run_in_threadpool(
+            handover.rewrap,
+            self.node,
+            authorization=request.headers.get("authorization", ""),
+            dpop=request.headers.get("dpop", ""),
+            url=url,
+            body=body,
+        )
+        if reply.release:
+            self.wake.set()
+            if self.drop_reply:
+                self.drop_reply = False
+                # The release stands in the ledger; the answer is lost on its way. What follows must be a retry, not a second release.
+                return Response(status_code=502)
+        return Response(reply.body, status_code=reply.status, media_type="application/json")
+
+    async def public_key(self, request: Request) -> Response:
+        """OpenTDF `PublicKey`: without log-in, as its clients expect."""
+        asked = (
+            (await read_json(request)).get("algorithm")
+            if request.method == "POST"
+            else request.query_params.get("algorithm")
+        )
+        keys = self.node.keys.access if self.node.keys else ()
+        found = next((key for key in keys if key.kind == (asked or "rsa:2048")), None)
+        if found is None:
+            raise NotFound("this node has no key of that algorithm")
+        return JSONResponse({"publicKey": found.public_pem, "kid": found.kid})
+
+    async def opentdf(self, request: Request) -> Response:
+        url = self.node.config.url
+        return JSONResponse({
+            "platform_endpoint": url, "platform_issuer": url, "supports_dpop": True, "dpop_signing_alg_values_supported": ["EdDSA", "ES256"],
+            "idp": {"issuer": url, "token_endpoint": url + "/api/v1/presentations"}, "health": {"endpoint": "/healthz"},
+        })  # fmt: skip
+
+    # ---- the own machine -------------------------------------------------------------------------------------------------------------------
+
+    async def submit(self, request: Request) -> Response:
+        body = await read_json(request)
+        id_ = await run_in_threadpool(self.node.submit, str(body["envelope"]).encode())
+        self.wake.set()
+        return JSONResponse({"id": id_})
+
+    async def sync(self, request: Request) -> Response:
+        from relto.node.peers import sync_all
+
+        found = await run_in_threadpool(sync_all, self.node)
+        if found["written"]:
+            self.wake.set()
+        return JSONResponse(found)
+
+    async def join(self, request: Request) -> Response:
+        body = await read_json(request)
+        pinned = await run_in_threadpool(self.node.pin, str(body["inception"]).encode(), str(body["how"]))
+        self.wake.set()
+        return JSONResponse({"party": pinned.party})
+
+    async def pin(self, request: Request) -> Response:
+        from relto.node import config as settings
+        from relto.node.serve import directory_of
+
+        founding = str((await read_json(request))["founding"])
+        await run_in_threadpool(self.node.save_config, pin=founding)
+        settings.save(self.node.config, directory_of(self.node))
+        return JSONResponse({"ok": True})
+
+    async def person(self, request: Request) -> Response:
+        body = await read_json(request)
+        found = await run_in_threadpool(
+            add_person,
+            self.node,
+            str(body["alias"]),
+            str(body["name"]),
+            str(body["contact"]),
+            recipient_of(body["recipient"]),
+            str(body["place"]),
+        )
+        return JSONResponse({"pseudonym": found.pseudonym})
+
+    async def roster(self, request: Request) -> Response:
+        id_ = await run_in_threadpool(publish_roster, self.node)
+        self.wake.set()
+        return JSONResponse({"id": id_})
+
+    async def packed(self, request: Request) -> Response:
+        body = await read_json(request)
+        await run_in_threadpool(
+            note_package, self.node, str(body["digest"]), str(body["opaque"]), str(body["item"]), int(body["version"])
+        )
+        return JSONResponse({"ok": True})
+
+    async def ticket(self, request: Request) -> Response:
+        if not self.node.config.demo:
+            raise Refused("only a demo node gives out tickets")
+        return JSONResponse({"ticket": self.sessions.ticket()})
+
+    async def lose_next_reply(self, request: Request) -> Response:
+        if not self.node.config.demo:
+            raise Refused("only a demo node loses replies on purpose")
+        self.drop_reply = True
+        return JSONResponse({"ok": True})
+
+
+class _AskedOpenings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    since: int = 0
+    also: tuple[int, ...] = ()
+    size: int = 2**53 - 1
+
+
+async def read_body(request: Request) -> bytes:
+    """Raises: Malformed over the limit, before more is read."""
+    data = bytearray()
+    async for chunk in request.stream():
+        data += chunk
+        if len(data) > BODY_MAX:
+            raise Malformed(f"a request of more than {BODY_MAX} bytes")
+    return bytes(data)
+
+
+async def read_json(request: Request) -> dict[str, Any]:
+    try:
+        held = json.loads(await read_body(request) or b"{}")
+    except (ValueError, RecursionError) as error:
+        raise Malformed("the request is not JSON") from error
+    if not isinstance(held, dict):
+        raise Malformed("the request is not a JSON object")
+    return held
+
+
+def client_host(request: Request) -> str:
+    return request.client.host if request.client else ""

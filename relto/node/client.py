@@ -1,0 +1,232 @@
+"""The person's side: log in at the own node, ask another party's node for a key, open the file.
+
+    own node        presentation for one audience, bound to the client's proof key
+    owner's node    rewrap: the share, or the same refusal as everybody gets
+    here            root and segments verified before a byte appears
+
+The session (its token and the proof key) stands in one file, readable by its owner alone; the session key that a share is wrapped to never leaves memory.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx2 as httpx
+import msgspec
+from msgspec import Struct
+
+from relto.errors import Malformed, NotFound, Refused, ReltoError, Unavailable
+from relto.keys import AccessKey, ProofKey
+from relto.node import config as settings
+from relto.node.home import open_node
+from relto.node.node import Node
+from relto.node.peers import call, http_client
+from relto.node.tokens import build_proof
+from relto.package import KeyAccess, Opened, Package, Policy, access, open_sealed, read
+from relto.store.objects import write_durably
+
+SESSION = "session.json"
+REWRAP = "/kas.AccessService/Rewrap"
+
+
+class Session(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    party: str
+    alias: str
+    pseudonym: str
+    token: str
+    until: int
+    url: str
+    origin: str
+    key: str
+
+
+class Answered(Struct, frozen=True, kw_only=True):
+    """What the owner's node said to one call: its status and its very bytes, shares when it permitted."""
+
+    status: int
+    body: bytes
+    shares: dict[str, bytes | None]
+    release: str = ""
+    proof: str = ""
+
+
+def login(directory: Path, alias: str) -> dict[str, Any]:
+    """Logs in at the node of this directory; returns the session without its secrets. Raises: Refused, NotFound, Unavailable."""
+    url = settings.load(directory).url
+    key = ProofKey.generate("EdDSA", secrets.token_bytes)
+    with http_client() as client:
+        held = json.loads(
+            call(
+                client,
+                "POST",
+                url + "/api/v1/login",
+                json.dumps({"alias": alias, "jkt": key.jkt}).encode(),
+                {"content-type": "application/json"},
+                who=url,
+            )
+        )
+    session = Session(**held, key=key.to_text())
+    write_durably(directory / session_file(alias), msgspec.json.encode(session), 0o600)
+    write_durably(directory / SESSION, msgspec.json.encode(session), 0o600)
+    return {name: value for name, value in held.items() if name != "token"}
+
+
+def session_file(alias: str) -> str:
+    return f"session-{alias}.json"
+
+
+def session_of(directory: Path, alias: str = "") -> Session:
+    """The last session, or a person's. Raises: NotFound, Malformed."""
+    path = directory / (session_file(alias) if alias else SESSION)
+    try:
+        if os.stat(path).st_mode & 0o077:
+            raise Refused(f"`{path}` can be read by others", hint="log in again")
+        return msgspec.json.decode(path.read_bytes(), type=Session)
+    except FileNotFoundError as error:
+        raise NotFound("nobody is logged in here", hint="`relto login --as ID`") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Malformed("not a session", where=str(path), hint="log in again") from error
+
+
+class Client:
+    """One person at one own node."""
+
+    def __init__(self, session: Session) -> None:
+        self.session, self.key = session, ProofKey.from_text(session.key)
+        self.http = http_client()
+
+    def present(self, audience: str, item: str, purpose: str, place: str) -> str:
+        """A presentation for one node. Raises: Refused, NotFound, Unavailable."""
+        url = self.session.url + "/api/v1/presentations"
+        proof = build_proof(
+            self.key, method="POST", url=url, token=self.session.token, now=int(time.time()), random=secrets.token_bytes
+        )
+        body = json.dumps({"audience": audience, "item": item, "purpose": purpose, "place": place}).encode()
+        headers = {"authorization": f"DPoP {self.session.token}", "dpop": proof, "content-type": "application/json"}
+        return str(json.loads(call(self.http, "POST", url, body, headers, who=self.session.party))["presentation"])
+
+    def ask(
+        self, presentation: str, address: str, audience: str, policy: Policy, accesses: Sequence[KeyAccess]
+    ) -> Answered:
+        """One rewrap at one node: its answer to the byte, and the shares in it."""
+        url = address + REWRAP
+        session_key = AccessKey.generate("ec:secp256r1")
+        asked = access.asked_of(accesses, address + "/kas")
+        now = int(time.time())
+        token = access.request_token(
+            policy, asked, session=session_key, key=self.key, audience=audience, now=now, random=secrets.token_bytes
+        )
+        proof = build_proof(self.key, method="POST", url=url, token=presentation, now=now, random=secrets.token_bytes)
+        headers = {"authorization": f"DPoP {presentation}", "dpop": proof, "content-type": "application/json"}
+        try:
+            answer = self.http.post(url, content=access.format_request(token), headers=headers)
+        except httpx.HTTPError as error:
+            raise Unavailable(
+                f"the owner's node does not answer at {address}: {type(error).__name__}",
+                hint="its key is asked for again later",
+            ) from error
+        if answer.status_code in {401, 403}:
+            return Answered(status=answer.status_code, body=answer.content, shares={})
+        if answer.status_code != 200:
+            raise Unavailable(
+                f"the owner's node answers {answer.status_code}; the reply may be lost",
+                hint="ask again: the same release is found",
+            )
+        released = access.read_response(answer.content, asked, session_key)
+        first = next((one.metadata for one in released.values() if one.share is not None), {})
+        return Answered(
+            status=200, body=answer.content, shares={name: one.share for name, one in released.items()}, release=first.get("relto-release", ""),
+            proof=first.get("relto-proof", ""),
+        )  # fmt: skip
+
+    def opened(self, release: str) -> None:
+        """Hands the release over to the own node, which fetches it and writes the receipt."""
+        headers = {"authorization": f"DPoP {self.session.token}", "content-type": "application/json"}
+        call(
+            self.http,
+            "POST",
+            self.session.url + "/api/v1/opened",
+            json.dumps({"release": release}).encode(),
+            headers,
+            who=self.session.party,
+        )
+
+
+def directory_urls(node: Node) -> dict[str, tuple[str, str]]:
+    """Key access address -> (party, origin): the signed directory. An address that only a file names is never called."""
+    found = {node.config.url + "/kas": (node.me, node.origin)}
+    for party, pinned in node.peers().items():
+        state = node.register.parties.get(party)
+        found[(state.address if state else pinned.address) + "/kas"] = (party, pinned.origin)
+    return found
+
+
+def open_package(
+    directory: Path,
+    source: Path,
+    target: Path,
+    *,
+    alias: str = "",
+    purpose: str = "evaluation",
+    place: str = "",
+    progress: Any = None,
+) -> tuple[Opened, Answered, Package]:
+    """Opens a package for the logged-in person of this directory's node.
+
+    Raises: Refused when the owner's node does not release; Forged for a package that is not what its owner signed; NotFound, Unavailable.
+    """
+    session = session_of(directory, alias)
+    node = open_node(directory)
+    package = read(source)
+    if package.owner is None:
+        raise Refused(
+            "the package has no statement of its owner", hint="it was not sealed by a node of this partnership"
+        )
+    owner = package.owner.says.party
+    pinned = node.peers().get(owner)
+    if pinned is None and owner != node.me:
+        raise NotFound(f"no node of `{owner[:64]}` is known here", hint="`relto node join` pins a party")
+    scan = node.register.scans.get(pinned.origin if pinned else node.origin)
+    seal_key = scan.chain[-1].keys if scan is not None and scan.chain else pinned.keys if pinned else None
+    assert seal_key is not None
+    known = directory_urls(node)
+    client = Client(session)
+    answers: list[Answered] = []
+
+    def release(accesses: Sequence[KeyAccess]) -> list[bytes | None]:
+        shares: list[bytes | None] = [None] * len(accesses)
+        for url in dict.fromkeys(one.url for one in accesses):
+            _, origin = known[url]
+            presentation = client.present(origin, package.policy.item[1], purpose, place or _place(node, session))
+            answer = client.ask(presentation, url.removesuffix("/kas"), origin, package.policy, accesses)
+            answers.append(answer)
+            if answer.status != 200:
+                raise Refused(
+                    "the owner's node does not release this key",
+                    hint="its own people can ask why; the answer to others is always the same",
+                )
+            for position in range(len(accesses)):
+                if f"kao-{position}" in answer.shares:
+                    shares[position] = answer.shares[f"kao-{position}"]
+        return shares
+
+    opened = open_sealed(package, source, target, release, seal_key.seal, set(known), progress)
+    for answer in answers:
+        if answer.release:
+            try:
+                client.opened(answer.release)
+            except ReltoError:
+                break  # the own node learns of it at its next fetch
+    return opened, answers[0], package
+
+
+def _place(node: Node, session: Session) -> str:
+    from relto.node.people import person
+
+    return person(node, session.alias).place

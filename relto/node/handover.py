@@ -1,0 +1,274 @@
+"""Key access: a share leaves only by a decision taken now, and only after its release stands durably in the ledger.
+
+The order of `rewrap` is the protocol (contracts of the design, section 6):
+
+    who asks        the presentation, by the vouch key in that party's own chain; the proof, by the key it is bound to; neither used before
+    for what        the policy names a registered item of this ledger, or the answer is the uniform refusal
+    may they        decide(register, question) on a sight that an own acknowledge names
+    write           release act, signed head, private evidence and retry row: one transaction. Durable
+    only now        the share is unwrapped and wrapped to the client's session key
+
+A crash before the write leaves nothing; after it, a release whose key was never fetched, which a retry finds.
+All refusals are the same bytes; why stands in the private journal under the decision id.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from relto import acts
+from relto.acts import ItemState
+from relto.errors import Conflict, Forged, Malformed, NotFound, Refused, ReltoError
+from relto.keys import Wrapping
+from relto.ledger import Proof
+from relto.node.node import Node
+from relto.node.tokens import Presentation, issuer_of_presentation, verify_presentation, verify_proof
+from relto.node.tokens import Proof as Possession
+from relto.node.views import decision_view
+from relto.package import access
+from relto.package.access import Answer, Asked
+from relto.package.manifest import Policy
+from relto.release import Decision, Question, decide
+
+RETRY_MS = 600_000
+UNAUTHENTICATED = b'{"code":"unauthenticated","message":"unauthenticated"}'
+
+
+class Asker(Struct, frozen=True, kw_only=True):
+    """Who asks: the party that vouches, what it says, and the key that was proven."""
+
+    party: str
+    presentation: Presentation
+    token: str
+    possession: Possession
+
+
+class Reply(Struct, frozen=True, kw_only=True):
+    status: int
+    body: bytes
+    release: str = ""  # for the node's own log line; never sent
+
+
+def rewrap(node: Node, *, authorization: str, dpop: str, url: str, body: bytes) -> Reply:
+    """One call of a client. Never raises for what the client did: it gets 401 or the uniform refusal."""
+    with node.lock:
+        now = node.clock()
+        try:
+            asker = authenticate(node, authorization, dpop, "POST", url, now)
+            request = access.verify_request(
+                access.parse_request(body), key=asker.possession.jwk, audience=node.origin, now=now // 1000
+            )
+            use_once(node, request.jti, request.expires)
+            wrapping = Wrapping(request.session_pem, node.random)
+        except ReltoError:
+            return Reply(status=401, body=UNAUTHENTICATED)
+        answers: list[tuple[str, list[Answer]]] = []
+        released = ""
+        for group in request.groups:
+            row: list[Answer] = []
+            for asked in group.asked:
+                answer, release = _one(node, asker, group.policy, asked, wrapping, now)
+                row.append(answer)
+                released = released or release
+            answers.append((group.id, row))
+        if not released:
+            return Reply(status=403, body=access.DENIED)
+        if request.single:
+            return Reply(status=200, body=access.format_single(answers[0][1][0], wrapping), release=released)
+        return Reply(status=200, body=access.format_response(answers, wrapping), release=released)
+
+
+def authenticate(node: Node, authorization: str, dpop: str, method: str, url: str, now: int) -> Asker:
+    """The presentation and the proof of one call. Raises: Malformed, Refused, Forged, NotFound, Conflict; the edge answers 401 to all."""
+    scheme, _, token = authorization.partition(" ")
+    if scheme.lower() not in {"dpop", "bearer"} or not token:
+        raise Malformed("no presentation")
+    issuer = issuer_of_presentation(token)
+    pinned = node.peer_by_origin(issuer) if issuer != node.origin else None
+    keys = node.keys_of(pinned) if pinned is not None else node.register.scans[node.origin].chain[-1].keys
+    party = pinned.party if pinned is not None else node.me
+    state = node.register.parties.get(party)
+    if state is not None and state.frozen:
+        raise Refused("the ledger of this party is frozen")
+    presentation = verify_presentation(token, keys.vouch, issuer=issuer, audience=node.origin, now=now // 1000)
+    assert not isinstance(presentation.cnf, UnsetType)
+    possession = verify_proof(dpop, method=method, url=url, token=token, jkt=presentation.cnf.jkt, now=now // 1000)
+    use_once(node, f"{possession.jkt}:{possession.jti}", possession.keep_until)
+    return Asker(party=party, presentation=presentation, token=token, possession=possession)
+
+
+def use_once(node: Node, jti: str, until: int) -> None:
+    """Remembers a token until it expires by itself, in the database, so that two processes cannot be played against each other.
+
+    Raises: Conflict when it was used before.
+    """
+    with node.store.transaction("token"):
+        node.store.execute("DELETE FROM used_tokens WHERE until < $1", (node.clock() // 1000,))
+        if node.store.query("SELECT 1 FROM used_tokens WHERE jti = $1", (jti,)):
+            raise Conflict("this token was used before")
+        node.store.execute("INSERT INTO used_tokens (jti, until) VALUES ($1, $2)", (jti, until))
+
+
+def _one(node: Node, asker: Asker, policy: Policy, asked: Asked, wrapping: Wrapping, now: int) -> tuple[Answer, str]:
+    """One key access object: (answer, release id or empty)."""
+    refused = Answer(id=asked.id)
+    try:
+        item = _item(node, policy)
+        share_keys = {key.kid: key for key in node.keys.access} if node.keys else {}
+        sight = node.sight()
+        question = _question(node, asker, item, asked, now)
+        decision = decide(node.register, question)
+    except ReltoError as error:
+        _journal(node, asker, policy.text, "unknown", {"error": error.message}, now)
+        return refused, ""
+    if decision.answer != "permit":
+        _journal(
+            node,
+            asker,
+            f"{item.id}@{item.version}",
+            decision.answer,
+            decision_view(node.register, question, decision),
+            now,
+            decision.id,
+        )
+        return refused, ""
+    try:
+        # Unwrapping before the release is written tells whether there is anything to release; nothing leaves this function before the write.
+        share = access.unwrap(share_keys, asked.access, policy)
+    except Forged as error:
+        _journal(node, asker, f"{item.id}@{item.version}", "unopened", {"error": error.message}, now, decision.id)
+        return refused, ""
+    release = _release(node, asker, item, policy, asked, question, decision, sight, now)
+    return Answer(id=asked.id, wrapped=wrapping.wrap(share), metadata=_evidence_for(node, release)), release
+
+
+def _item(node: Node, policy: Policy) -> ItemState:
+    host, opaque = policy.item
+    if host != node.origin.partition("/")[0]:
+        raise NotFound("the policy names another node's item")
+    item = node.register.item_by_opaque(opaque)
+    if item.party != node.me:
+        raise NotFound("the item is not this party's")
+    return item
+
+
+def _question(node: Node, asker: Asker, item: ItemState, asked: Asked, now: int) -> Question:
+    held = asker.presentation
+    return Question(
+        to=held.recipient(asker.party), item=item.id, version=item.version, part=asked.access.sid or UNSET, purpose=held.purpose, place=held.place,
+        place_says=held.says.get("place", "person"), day=now,
+    )  # fmt: skip
+
+
+def _release(
+    node: Node,
+    asker: Asker,
+    item: ItemState,
+    policy: Policy,
+    asked: Asked,
+    question: Question,
+    decision: Decision,
+    sight: str,
+    now: int,
+) -> str:
+    """The release act for this share: the one already written when this is a retry, else a new one. Durable when it returns."""
+    package = hashlib.sha256(policy.text.encode()).hexdigest()
+    person, jkt = asker.presentation.sub, asker.possession.jkt
+    key = _digest(f"{item.id}@{item.version}", package, str(question.part or ""), person, jkt)
+    rows = node.store.query("SELECT release, decision, at FROM retries WHERE key = $1", (key,))
+    if rows and rows[0][1] == decision.id and now - int(rows[0][2]) < RETRY_MS and not _opened(node, str(rows[0][0])):
+        return str(rows[0][0])
+    salt = node.random(32)
+    evidence = hashlib.sha256(salt + asker.token.encode()).hexdigest()
+    register = node.register
+    draft = node.draft(
+        "release", request=_digest(f"{item.id}@{item.version}", package, person, jkt, question.date), item=item.id, version=item.version,
+        project=item.facts.project, part=question.part, package=package, method="key", to=question.to, person=person, purpose=question.purpose,
+        place=question.place, place_says=question.place_says, authorities=decision.authorities,
+        rests_on=tuple(act for act in decision.rests_on if act in register.stated),
+        packs=tuple(sorted({one.digest for j in register.packs if (one := register.pack_on(j, question.date)) is not None})),
+        uses=_uses(node, item, question, decision), obligations=decision.obligations, decision=decision.id, day=now, sight=sight, evidence=evidence,
+    )  # fmt: skip
+    release = acts.act_id(acts.write(draft))
+    node.write(
+        draft,
+        beside=[
+            (
+                "INSERT INTO evidence (digest, salt, token, release) VALUES ($1, $2, $3, $4)",
+                (evidence, salt, asker.token.encode(), release),
+            ),
+            (
+                "INSERT INTO retries (key, release, decision, at) VALUES ($1, $2, $3, $4) ON CONFLICT (key) DO UPDATE SET release = $2, decision = $3, at = $4",
+                (key, release, decision.id, now),
+            ),
+        ],
+    )
+    return release
+
+
+def _opened(node: Node, release: str) -> bool:
+    """Whether a receipt says that the package opened: then the reply was not lost."""
+    receipts = [node.register.stated[act].act for _, act, _ in node.register.releases[release].receipts]
+    return any(isinstance(one, acts.Receipt) and one.opened for one in receipts)
+
+
+def _uses(node: Node, item: ItemState, question: Question, decision: Decision) -> tuple[acts.LicenceUse, ...]:
+    """What the permit draws from a licence: once for an item version and a recipient organisation, never again for another opening."""
+    found = []
+    for ref in decision.authorities:
+        licence = node.register.licences.get(str(ref.act))
+        if licence is not None:
+            drawn = (item.id, item.version, question.to.organisation) in licence.draws
+            found.append(
+                acts.LicenceUse(
+                    licence=licence.act, quantity=0 if drawn else 1, value=question.value if not drawn else UNSET
+                )
+            )
+    return tuple(found)
+
+
+def _evidence_for(node: Node, release: str) -> dict[str, str]:
+    """What the client keeps even if this node vanishes: the release act, opened, with the proof that it stands in the ledger."""
+    return {"relto-release": release, "relto-proof": proof_of(node, release).decode()}
+
+
+def proof_of(node: Node, act: str) -> bytes:
+    """A tlog-proof of an own act whose extra line opens the leaf (salt, envelope)."""
+    stated = node.register.act(act)
+    index = stated.index
+    salt, envelope = next((s, e) for i, s, e in node.store.openings(node.origin, index, index + 1) if i == index)
+    leaf = node.store.leaves(node.origin, index, index + 1)[0]
+    return Proof(
+        index=index, hashes=node.log.proof(index), note=node.log.head.note, extra=opening_bytes(leaf, salt, envelope)
+    ).encode()
+
+
+def opening_bytes(leaf: bytes, salt: bytes, envelope: bytes) -> bytes:
+    return msgspec.json.encode({"leaf": leaf, "salt": salt, "envelope": envelope})
+
+
+def _journal(
+    node: Node, asker: Asker, item: str, answer: str, view: dict[str, Any], now: int, decision: str = ""
+) -> None:
+    node.store.execute(
+        "INSERT INTO journal (id, at, decision, party, organisation, pseudonym, item, answer, body) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        (
+            node.random(16).hex(),
+            now,
+            decision,
+            asker.party,
+            asker.presentation.org,
+            asker.presentation.sub,
+            item,
+            answer,
+            msgspec.json.encode(view),
+        ),
+    )
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256(b"\0".join(part.encode() for part in parts)).hexdigest()

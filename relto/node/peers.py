@@ -1,0 +1,170 @@
+"""The other parties' nodes over HTTP: fetched, verified by the caller, then stored.
+
+Every call is signed by the node's own key for one audience, one minute, one use; TLS underneath is ordinary and proves nothing. Addresses come from
+pinned peers, never from what another node says. Answers are bounded in size and time.
+"""
+
+from __future__ import annotations
+
+import json
+import ssl
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import httpx2 as httpx
+import msgspec
+
+from relto.errors import Forged, Malformed, ReltoError, Unavailable
+from relto.ledger import bundles_of, parse_bundle
+from relto.node.node import Delivered, Node, Pinned
+from relto.node.tokens import sign_request
+
+ANSWER_MAX = 64 * 1024 * 1024
+OPENINGS_MAX = 500  # in one answer
+TIMEOUT_S = 10.0
+
+
+class Openings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One page of openings; `more`: there are further ones from this index on."""
+
+    openings: tuple[Delivered, ...]
+    more: int | None = None
+
+
+class HttpPeer:
+    """A pinned party's node. Raises: Unavailable when it does not answer, Malformed or Forged when the answer is not what it should be."""
+
+    def __init__(self, node: Node, pinned: Pinned, client: httpx.Client) -> None:
+        self.node, self.pinned, self.client, self.party = node, pinned, client, pinned.party
+
+    def head(self) -> bytes:
+        return self._get("/log/checkpoint")
+
+    def leaves(self, start: int, stop: int) -> list[bytes]:
+        found: list[bytes] = []
+        for bundle in bundles_of(start, stop):
+            data = self._get("/log/" + bundle.path())
+            entries = parse_bundle(data, bundle.width)
+            first = bundle.start
+            found += entries[max(0, start - first) : max(0, stop - first)]
+        return found
+
+    def openings(self, since: int, also: Sequence[int], size: int) -> list[Delivered]:
+        found: list[Delivered] = []
+        body: dict[str, Any] = {"since": since, "also": list(also), "size": size}
+        while True:
+            data = self._post("/api/v1/openings", body)
+            try:
+                page = msgspec.json.decode(data, type=Openings)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                raise Malformed(f"`{self.party}` answered with something that is no list of openings") from error
+            found += page.openings
+            if page.more is None:
+                return found
+            if page.more <= body["since"] or not page.openings:
+                raise Malformed(f"`{self.party}` pages its openings in a circle")
+            body = {"since": page.more, "also": [], "size": size}
+
+    def consistency(self, old: int, new: int) -> list[bytes]:
+        try:
+            return msgspec.json.decode(self._get(f"/api/v1/consistency?old={old}&new={new}"), type=list[bytes])
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise Malformed(f"`{self.party}` answered with something that is no proof") from error
+
+    def object(self, digest: str) -> bytes:
+        return self._get(f"/api/v1/objects/{digest}")
+
+    def _get(self, path: str) -> bytes:
+        return self._call("GET", path, b"")
+
+    def _post(self, path: str, body: dict[str, Any]) -> bytes:
+        return self._call("POST", path, json.dumps(body).encode())
+
+    def _call(self, method: str, path: str, body: bytes) -> bytes:
+        assert self.node.keys is not None
+        signed = sign_request(
+            self.node.keys.node, origin=self.node.origin, audience=self.pinned.origin, method=method, path=path, body=body, now=self.node.clock() // 1000,
+            random=self.node.random,
+        )  # fmt: skip
+        return call(
+            self.client,
+            method,
+            self.pinned.address + path,
+            body,
+            {"authorization": signed, "content-type": "application/json"},
+            who=self.party,
+        )
+
+
+def call(client: httpx.Client, method: str, url: str, body: bytes, headers: dict[str, str], *, who: str) -> bytes:
+    """One bounded call. Raises: Unavailable; the node's own error when it names one."""
+    try:
+        with client.stream(method, url, content=body or None, headers=headers) as answer:
+            data = bytearray()
+            for chunk in answer.iter_bytes():
+                data += chunk
+                if len(data) > ANSWER_MAX:
+                    raise Malformed(f"`{who}` answered with more than {ANSWER_MAX} bytes")
+            status = answer.status_code
+    except httpx.HTTPError as error:
+        raise Unavailable(
+            f"`{who}` does not answer at {url.partition('?')[0]}: {type(error).__name__}", hint="is its node running?"
+        ) from error
+    if status != 200:
+        raise _named(bytes(data), status, who)
+    return bytes(data)
+
+
+def _named(data: bytes, status: int, who: str) -> ReltoError:
+    from relto.node.desk import error_of
+
+    try:
+        view = json.loads(data)["error"]
+        found = error_of(
+            {
+                "code": str(view["code"]),
+                "message": f"`{who}` answers: {view['message']}",
+                "hint": str(view.get("hint", "")),
+            }
+        )
+    except (ValueError, KeyError, TypeError):
+        return Unavailable(f"`{who}` answers {status}")
+    # What another node says of our request is its word, never a proof against a ledger.
+    return Unavailable(found.message, hint=found.hint) if isinstance(found, Forged) else found
+
+
+@lru_cache(maxsize=1)
+def _trust() -> ssl.SSLContext:
+    """The machine's certificate store, read once: reading it costs more than a call on loopback."""
+    return ssl.create_default_context()
+
+
+def http_client() -> httpx.Client:
+    return httpx.Client(timeout=TIMEOUT_S, follow_redirects=False, trust_env=False, verify=_trust())
+
+
+def reach_by(client: httpx.Client) -> Callable[[str, str], bytes]:
+    """Entry 0 of a node at an address: public, and worth nothing until its id is compared."""
+
+    def reach(address: str, origin: str) -> bytes:
+        return call(client, "GET", address + "/api/v1/inception", b"", {}, who=origin)
+
+    return reach
+
+
+def sync_all(node: Node, client: httpx.Client | None = None) -> dict[str, Any]:
+    """One round: fetch from every pinned party, then write what the node owes. What fails is named and the rest goes on."""
+    own = client or http_client()
+    parties: dict[str, Any] = {}
+    try:
+        for party, pinned in node.peers().items():
+            try:
+                parties[party] = {"new": node.ingest(HttpPeer(node, pinned, own))}
+            except ReltoError as error:
+                parties[party] = {"new": 0, "error": str(error)}
+        written = node.tend(reach_by(own))
+    finally:
+        if client is None:
+            own.close()
+    return {"parties": parties, "written": written, "moved": sum(row["new"] for row in parties.values()) + written}

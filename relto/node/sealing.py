@@ -1,0 +1,92 @@
+"""Sealing at the owner's node: a registered item becomes a package whose policy names it, whose shares its owners hold, whose label is the register's.
+
+Source: spec/package.md; contracts of the design, sections 13 and 20.
+"""
+
+from __future__ import annotations
+
+import json
+import mimetypes
+from pathlib import Path
+from typing import Any
+
+from relto.acts import ItemState
+from relto.errors import NotFound, Refused, ReltoError
+from relto.label import Label, banner
+from relto.node.node import Node
+from relto.package import Policy, Sealed, ShareFor, seal, spread
+
+
+def seal_item(
+    node: Node, item: ItemState, source: Any, target: Any, *, name: str, mime: str = "", progress: Any = None
+) -> Sealed:
+    """Seals a file (a path or an open stream) for the owners of an item.
+
+    Raises: Refused for an item of another party, a retired one, or one that the label releases to nobody; what `package.seal` raises.
+    """
+    if node.keys is None:
+        raise Refused("this node's keys are not readable here")
+    if item.party != node.me:
+        raise Refused(f"`{item.id}` is an item of `{item.party}`", hint="its owner seals it")
+    if item.retired:
+        raise Refused(f"`{item.id}@{item.version}` is retired")
+    if item.label.rel == ():
+        raise Refused(f"the label of `{item.id}` releases it to nobody", hint="relabel it first, or keep it unsealed")
+    return seal(
+        source, target,
+        policy=Policy.for_item(node.origin.partition("/")[0], item.facts.opaque, node.random),
+        recipients=_shares(node, item),
+        name=name, title=item.facts.title, mime=mime or mimetypes.guess_type(name)[0] or "application/octet-stream",
+        label_banner=label_banner(item.label), label_statement=label_statement(item.label),
+        signer=node.keys.seal, party=node.me, origin=node.origin, now=node.clock(), random=node.random, progress=progress,
+    )  # fmt: skip
+
+
+def _shares(node: Node, item: ItemState) -> tuple[ShareFor, ...]:
+    """Each owner's node holds what the item's rule gives it: the whole key for one of them, a share each for all, any k of n."""
+    nodes = []
+    for party in item.facts.owners:
+        state = node.register.party(party)
+        key = next((one for one in state.keys.access if one.algorithm == "ec:secp256r1"), None)
+        if key is None:
+            raise NotFound(f"`{party}` has no key that a share can be wrapped to")
+        nodes.append(ShareFor(url=state.address + "/kas", kid=key.kid, public_pem=key.pem))
+    rule = item.facts.release
+    need = {"one": 1, "all": len(nodes)}.get(rule.rule) or (rule.k if isinstance(rule.k, int) else len(nodes))
+    return spread(nodes, need)
+
+
+def label_banner(label: Label) -> str:
+    """The marking in the first system that can write it; the levels and states in words where none can."""
+    for level in label.levels:
+        try:
+            return banner(label, level.system)
+        except ReltoError:
+            continue
+    rel = "owners only" if not isinstance(label.rel, tuple) else ", ".join(label.rel) or "nobody"
+    return f"{'; '.join(map(str, label.levels))} - RELEASABLE TO {rel}"
+
+
+def label_statement(label: Label) -> str:
+    """STANAG 5636 JSON as other readers of sealed files expect it."""
+    first = label.levels[0]
+    rel = list(label.rel) if isinstance(label.rel, tuple) else []
+    return json.dumps(
+        {
+            "ocl": {
+                "pol": f"urn:relto:system:{first.system}",
+                "cls": first.level,
+                "catl": [{"type": "P", "name": "Releasable To", "vals": rel}],
+            }
+        },
+        sort_keys=True,
+    )
+
+
+def item_named(node: Node, text: str) -> ItemState:
+    name, _, version = text.partition("@")
+    return node.register.item(name, int(version) if version.isdecimal() else None)
+
+
+def file_name(path: Path) -> str:
+    return path.name or "stdin"

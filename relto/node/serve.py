@@ -1,0 +1,159 @@
+"""A node as a process: one writer, two doors (HTTP, and a socket for the own machine), one loop that keeps up with the others."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+from pathlib import Path
+
+import httpx2 as httpx
+import uvicorn
+from starlette.concurrency import run_in_threadpool
+
+from relto.errors import Malformed, ReltoError, Unavailable
+from relto.node import home
+from relto.node.app import Service
+from relto.node.desk import SOCKET
+from relto.node.node import Node, Pinned
+from relto.node.peers import HttpPeer, http_client, reach_by
+from relto.node.tokens import sign_request
+
+HINT_PATH = "/api/v1/hints"
+_DIRECTORIES: dict[int, Path] = {}
+
+
+def directory_of(node: Node) -> Path:
+    return _DIRECTORIES[id(node)]
+
+
+def serve(directory: Path, *, quiet: bool) -> int:
+    """Serves until it is told to stop (SIGINT, SIGTERM). Raises: Conflict while another process holds the directory; Unavailable for a taken port."""
+    with home.locked(directory):
+        node = home.open_node(directory, write=True)
+        _ = node.log.head  # verifies the stored ledger before anything is signed or served
+        _DIRECTORIES[id(node)] = directory
+        host, port = bind_address(node.config.url)
+        if node.config.demo and host not in {"127.0.0.1", "::1"}:
+            raise Malformed(
+                f"a demo node answers on loopback only, not on `{host}`", hint="`relto node init` without --demo"
+            )
+        with contextlib.suppress(KeyboardInterrupt):
+            asyncio.run(_serve(node, directory, host, port, quiet=quiet))
+    return 0
+
+
+def bind_address(url: str) -> tuple[str, int]:
+    scheme, _, rest = url.partition("://")
+    host, _, port = rest.rpartition(":") if ":" in rest.rpartition("]")[2] else (rest, "", "")
+    return host.strip("[]").replace("localhost", "127.0.0.1"), int(port) if port.isdecimal() else (
+        443 if scheme == "https" else 80
+    )
+
+
+async def _serve(node: Node, directory: Path, host: str, port: int, *, quiet: bool) -> None:
+    service = Service(node)
+    listener = _listen(host, port)
+    door = directory / SOCKET
+    door.unlink(missing_ok=True)
+    old = os.umask(0o177)  # the socket is its owner's alone
+    local = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    local.bind(str(door))
+    os.umask(old)
+    servers = [
+        uvicorn.Server(
+            uvicorn.Config(
+                app,
+                log_level="error",
+                access_log=False,
+                lifespan="off",
+                server_header=False,
+                date_header=False,
+                timeout_graceful_shutdown=2,
+            )
+        )
+        for app in (service.public(), service.local())
+    ]
+    for server in servers:
+        server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for one in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(one, stop.set)
+    tasks = [
+        asyncio.create_task(servers[0].serve([listener])),
+        asyncio.create_task(servers[1].serve([local])),
+        asyncio.create_task(keep_up(service)),
+    ]
+    if not quiet:
+        print(f"relto: {node.me} at {node.config.url}, ledger {node.origin} size {node.log.head.size}", flush=True)
+    await stop.wait()
+    for server in servers:
+        server.should_exit = True
+    tasks[2].cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await asyncio.gather(*tasks)
+    door.unlink(missing_ok=True)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        raise Unavailable(
+            f"port {port} on `{host}` cannot be used: {(error.strerror or '').lower()}",
+            hint="is another node running there?",
+        ) from error
+    return listener
+
+
+async def keep_up(service: Service) -> None:
+    """Fetches from the others when hinted or when the interval has passed, writes what is owed, and hints the others when the own ledger grew.
+
+    A partner that is down costs its own time-out and nothing else; a hint may be lost, the interval catches up.
+    """
+    node, told = service.node, 0
+    with http_client() as client:
+        while True:
+            service.wake.clear()
+            moved = 0
+            pinned = await run_in_threadpool(node.peers)
+            fetched = await asyncio.gather(*(run_in_threadpool(_fetch, node, one, client) for one in pinned.values()))
+            moved += sum(fetched)
+            moved += await run_in_threadpool(_tend, node, client)
+            size = node.log.head.size
+            if size != told:
+                told = size
+                await asyncio.gather(*(run_in_threadpool(_hint, node, one, client) for one in pinned.values()))
+            async with service.synced:
+                service.synced.notify_all()
+            if not moved:
+                with contextlib.suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(service.wake.wait(), node.config.sync_s)
+
+
+def _fetch(node: Node, pinned: Pinned, client: httpx.Client) -> int:
+    try:
+        return node.ingest(HttpPeer(node, pinned, client))
+    except ReltoError:
+        return 0  # kept as an alarm where it is one; a silent partner shows by the age of its head
+
+
+def _tend(node: Node, client: httpx.Client) -> int:
+    try:
+        return node.tend(reach_by(client))
+    except ReltoError:
+        return 0
+
+
+def _hint(node: Node, pinned: Pinned, client: httpx.Client) -> None:
+    assert node.keys is not None
+    signed = sign_request(
+        node.keys.node, origin=node.origin, audience=pinned.origin, method="POST", path=HINT_PATH, body=b"", now=node.clock() // 1000, random=node.random
+    )  # fmt: skip
+    with contextlib.suppress(httpx.HTTPError):
+        client.post(pinned.address + HINT_PATH, headers={"authorization": signed}, timeout=2.0)

@@ -1,0 +1,128 @@
+"""The story as a new user runs it: real processes, real HTTP, real files. Each sabotaged step must be noticed by its own check."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from relto.demo.story import TITLES
+
+RELTO = [sys.executable, "-m", "relto"]
+
+
+def relto(*words, timeout=150):
+    return subprocess.run([*RELTO, *words], capture_output=True, text=True, timeout=timeout, check=False)
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory):
+    """The whole story once, directories kept."""
+    directory = tmp_path_factory.mktemp("demo") / "d"
+    done = relto("demo", "--dir", str(directory), "--json")
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    return directory, json.loads(done.stdout)
+
+
+@pytest.mark.xdist_group("demo-told")
+def test_all_steps_hold(told):
+    _, view = told
+    assert view["ok"]
+    assert [step["n"] for step in view["steps"]] == list(range(1, len(TITLES) + 1))
+    assert all(step["ok"] and step["checks"] for step in view["steps"])
+
+
+@pytest.mark.xdist_group("demo-told")
+def test_the_commands_work_by_themselves_on_its_directories(told):
+    directory, _ = told
+    gbr, aus = str(directory / "gbr"), str(directory / "aus")
+    denied = relto("may", "jpn/kaiyo-robotics", "gbr/array-processing", "--node", gbr, "--json")
+    assert denied.returncode == 1
+    view = json.loads(denied.stdout)
+    assert view["answer"] == "deny"
+    assert {
+        "answer",
+        "id",
+        "question",
+        "findings",
+        "authorities",
+        "obligations",
+        "valid_until",
+        "changes",
+        "day",
+        "sight",
+    } <= set(view)
+    assert relto("may", "aus/southern-hydro", "gbr/array-processing", "--node", gbr).returncode == 0
+    listed = json.loads(relto("who", "gbr/array-processing", "--node", gbr, "--json").stdout)
+    assert listed["complete"]
+    assert listed["count"] == len(listed["results"])
+    assert {row["recipient"]["party"] for row in listed["results"]} == {"aus", "gbr", "usa"}
+    forward = json.loads(relto("what", "aus/southern-hydro", "--node", gbr, "--json").stdout)
+    assert ("gbr/array-processing@1" in {row["item"] for row in forward["results"]}) is True
+    assert relto("ledger", "verify", "--node", aus).returncode == 0
+    audited = json.loads(relto("audit", "--node", gbr, "--json").stdout)
+    assert audited["counts"]["differs"] == 0
+    assert relto("verify", str(directory / "packages" / "array-processing.tdf"), "--node", aus).returncode == 0
+    assert relto("impact", "--withdraw", "usa", "--on", "2030-01-01", "--node", gbr).returncode == 0
+    unknown = relto("may", "jpn/nobody", "gbr/array-processing", "--node", gbr)
+    assert unknown.returncode == 2
+    assert unknown.stderr.startswith("relto: error: ")
+
+
+@pytest.mark.xdist_group("demo-told")
+def test_the_past_is_answered_with_the_sight_of_the_past(told):
+    directory, _ = told
+    gbr = str(directory / "gbr")
+    before = relto("may", "aus/southern-hydro", "gbr/array-processing", "--node", gbr, "--at", "2020-01-01")
+    assert before.returncode == 2
+    assert "had acknowledged nothing by then" in before.stderr
+
+
+@pytest.mark.xdist_group("demo-told")
+def test_an_auditor_without_keys_replays_the_bundle(told, tmp_path):
+    directory, _ = told
+    out = tmp_path / "bundle"
+    assert relto("audit", "--export", str(out), "--node", str(directory / "gbr")).returncode == 0
+    founding = json.loads(relto("act", "list", "--kind", "propose", "--node", str(directory / "gbr"), "--json").stdout)[
+        "results"
+    ][-1]["id"]
+    replay = json.loads(relto("audit", str(out), "--pin", founding, "--json").stdout)
+    own = [row for row in replay["results"] if row["release"] and row["origin"].startswith("gbr.")]
+    assert own
+    assert {row["result"] for row in own} == {"full"}
+    wrong = relto("audit", str(out), "--pin", "0" * 64)
+    assert wrong.returncode == 2
+
+
+@pytest.mark.parametrize("n", range(1, len(TITLES) + 1))
+def test_a_broken_step_is_noticed_and_named(n):
+    done = relto("demo", "--break", str(n), "--json")
+    assert done.returncode == 1, done.stdout[-1500:]
+    view = json.loads(done.stdout)
+    assert not view["ok"]
+    assert view["steps"][-1]["n"] == n
+    assert not view["steps"][-1]["ok"]
+    assert not view["steps"][-1]["checks"][-1]["ok"]
+    assert f"step {n} failed" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--file", "/no/such/file"], "there is no file"),
+        (["--file", "/"], "is not a file"),
+        (["--break", "99"], "there is no step 99"),
+    ],
+)
+def test_wrong_input_is_refused_before_anything_starts(words, says):
+    done = relto("demo", *words)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_empty_file_goes_through(tmp_path):
+    empty = tmp_path / "empty.bin"
+    empty.write_bytes(b"")
+    done = relto("demo", "--file", str(empty), "--json")
+    assert done.returncode == 0, done.stdout[-1500:]
