@@ -327,8 +327,6 @@ class Introduce(Act, frozen=True, kw_only=True, tag="introduce"):
     address: Url
     # Who the members are, for the introduced party to find them.
     members: Annotated[tuple[Member, ...], Meta(max_length=64)] = ()
-    # Who the members are, for the introduced party to find them.
-    members: Annotated[tuple[Member, ...], Meta(max_length=64)] = ()
 
 
 class Propose(Act, frozen=True, kw_only=True, tag="propose"):

@@ -200,7 +200,7 @@ def engagement_proposal(node: Node, words: list[str]) -> Act:
         inception=pinned.inception,
         origin=pinned.origin,
         address=pinned.address,
-        members=members,
+        members=node.members_named(),
         confirm=register.charter.confirm,
         recall_days=days,
         **fields,
@@ -533,7 +533,7 @@ def _item_list(options: argparse.Namespace) -> int:
 
 
 def _item_show(options: argparse.Namespace) -> int:
-    from relto.cli.decide import item_name
+    from relto.node.asking import item_name
 
     register = open_node(node_dir(options)).register
     view = views.item_view(register, register.item(*item_name(options.id)))

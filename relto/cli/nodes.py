@@ -182,8 +182,9 @@ def _join(options: argparse.Namespace) -> int:
 
 def _serve(options: argparse.Namespace) -> int:
     from relto.node.serve import serve
+    from relto.pages.web import routes
 
-    return serve(node_dir(options), quiet=options.quiet)
+    return serve(node_dir(options), quiet=options.quiet, web=routes)
 
 
 def _person_add(options: argparse.Namespace) -> int:

@@ -96,11 +96,12 @@ class Actor:
         with contextlib.closing(
             sqlite3.connect(f"file:{self.directory / 'node.sqlite'}?mode=ro", uri=True)
         ) as database:
-            seen = tuple(
+            seen: tuple[object, ...] = tuple(
                 tuple(database.execute(sql).fetchall())
                 for sql in ("select origin, size, seen from heads", "select origin, size, seen from part_heads", "select count(*) from openings",
                             "select count(*) from parts", "select count(*) from alarms", "select count(*) from peers", "select count(*) from people")
             )  # fmt: skip
+        seen += (len(list((self.directory / "objects").glob("*/*"))),)
         if self._node is None or seen != self._seen:
             if self._node is not None:
                 self._node.store.close()

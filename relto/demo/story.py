@@ -170,8 +170,9 @@ class Story:
 
     def step_1(self) -> None:
         stage, members = self.stage, cast.MEMBERS
-        inceptions = {party: actor.begin() for party, actor in stage.actors.items()}
-        for actor in stage.actors.values():
+        inceptions = {}
+        for party, actor in stage.actors.items():
+            inceptions[party] = actor.begin()
             actor.serve()
         for actor in stage.actors.values():
             actor.wait_up()
@@ -208,7 +209,8 @@ class Story:
             f"gbr proposes the charter `{agreed.title}`, text {digests['charter'][:16]}…, {len(agreed.clauses)} clauses"
         )
         until(
-            lambda: all(self.founding in stage[p].register().stated for p in members), "the proposal reaches all three"
+            lambda: all(self._can_vote(p) for p in members),
+            "the proposal and its texts reach all three",
         )
         for party in members:
             if not (self.breaks(1) and party == "usa"):
@@ -225,6 +227,10 @@ class Story:
         self.show(f"founding id {self.founding}")
         self._introduce(inceptions["jpn"])
         self._prepare()
+
+    def _can_vote(self, party: str) -> bool:
+        slot = self.stage[party].register().slots.get(self.founding)
+        return slot is not None and len(slot.voters) == len(cast.MEMBERS)
 
     def _channels(self, party: str) -> int:
         scan = self.stage[party].register().scans.get(f"{party}.localhost/aukus/0")

@@ -110,6 +110,16 @@ class Pack(msgspec.Struct, frozen=True, kw_only=True):
         tests = (self.reaches, *(test for condition in conditions for test in condition.tests()))
         return tuple(dict.fromkeys(name for test in tests for name in test.names()))
 
+    def speakers(self, day: Date) -> dict[str, frozenset[str]]:
+        """Who may say each fact that an act creates, by the rules in force on the day."""
+        found: dict[str, frozenset[str]] = {}
+        in_force = [authority for authority in self.authorities if authority.valid.holds(day)]
+        for condition in (*self.general, *(c for authority in in_force for c in authority.conditions)):
+            if condition.valid.holds(day):
+                for test in _act_tests(condition.on(day)):
+                    found[test.fact] = found.get(test.fact, frozenset()) | frozenset(test.said_by)
+        return found
+
     def obligation(self, obligation_id: str) -> Obligation:
         return next(found for found in self.obligations if found.id == obligation_id)
 
@@ -135,6 +145,17 @@ def _words(path: str, conditions: tuple[Condition, ...], day: Date) -> dict[str,
             for row in rows_of(condition.test):
                 found[f"{here}/{row.id}"] = row.says
     return found
+
+
+def _act_tests(test: Test) -> Iterator[OfAct]:
+    match test:
+        case OfAct():
+            yield test
+        case ClearOf(whole=inner) | Not(part=inner):
+            yield from _act_tests(inner)
+        case AllOf(parts=parts) | AnyOf(parts=parts):
+            for part in parts:
+                yield from _act_tests(part)
 
 
 def rows_of(test: Test | None) -> Iterator[Row]:

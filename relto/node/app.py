@@ -23,7 +23,7 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import BaseRoute, Mount, Route
 
 from relto import acts
 from relto.errors import Malformed, NotFound, Refused, ReltoError
@@ -52,9 +52,8 @@ class Service:
 
     # ---- edges --------------------------------------------------------------------------------------------------------------
 
-    def public(self) -> Starlette:
-        from relto.node.web import routes as web_routes
-
+    def public(self, web: Callable[[Service], list[BaseRoute]] | None = None) -> Starlette:
+        """web: further routes, for pages; they stand in another room and are handed in."""
         routes = [
             Route("/healthz", self.health),
             Route("/readyz", self.health),
@@ -73,7 +72,7 @@ class Service:
             Route("/kas.AccessService/PublicKey", self.plain(self.public_key), methods=["POST"]),
             Route("/kas/v2/kas_public_key", self.plain(self.public_key)),
             Route("/.well-known/opentdf-configuration", self.plain(self.opentdf)),
-            *web_routes(self),
+            *(web(self) if web is not None else []),
         ]
         return Starlette(routes=routes, exception_handlers={404: self.nothing, 405: self.nothing})
 

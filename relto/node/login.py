@@ -48,6 +48,7 @@ class Sessions:
         self._held: dict[bytes, Session] = {}
         self._tickets: set[bytes] = set()
         self._pages: set[bytes] = set()
+        self._secret = secrets.token_bytes(32)
 
     def ticket(self) -> str:
         """A token for one visit of the pages: printed in the address that the demo shows, taken once."""
@@ -64,6 +65,10 @@ class Sessions:
         cookie = secrets.token_urlsafe(32)
         self._pages.add(hashlib.sha256(cookie.encode()).digest())
         return cookie
+
+    def form_token(self, cookie: str) -> str:
+        """What the forms of this session send back; nobody without the cookie can make it."""
+        return hmac.digest(self._secret, cookie.encode(), "sha256").hex()
 
     def inside(self, cookie: str) -> bool:
         return hashlib.sha256(cookie.encode()).digest() in self._pages

@@ -7,11 +7,13 @@ import contextlib
 import os
 import signal
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx2 as httpx
 import uvicorn
 from starlette.concurrency import run_in_threadpool
+from starlette.routing import BaseRoute
 
 from relto.errors import Malformed, ReltoError, Unavailable
 from relto.node import home
@@ -29,7 +31,10 @@ def directory_of(node: Node) -> Path:
     return _DIRECTORIES[id(node)]
 
 
-def serve(directory: Path, *, quiet: bool) -> int:
+Web = Callable[[Service], list[BaseRoute]]
+
+
+def serve(directory: Path, *, quiet: bool, web: Web | None = None) -> int:
     """Serves until it is told to stop (SIGINT, SIGTERM). Raises: Conflict while another process holds the directory; Unavailable for a taken port."""
     with home.locked(directory):
         node = home.open_node(directory, write=True)
@@ -41,7 +46,7 @@ def serve(directory: Path, *, quiet: bool) -> int:
                 f"a demo node answers on loopback only, not on `{host}`", hint="`relto node init` without --demo"
             )
         with contextlib.suppress(KeyboardInterrupt):
-            asyncio.run(_serve(node, directory, host, port, quiet=quiet))
+            asyncio.run(_serve(node, directory, host, port, quiet=quiet, web=web))
     return 0
 
 
@@ -53,7 +58,7 @@ def bind_address(url: str) -> tuple[str, int]:
     )
 
 
-async def _serve(node: Node, directory: Path, host: str, port: int, *, quiet: bool) -> None:
+async def _serve(node: Node, directory: Path, host: str, port: int, *, quiet: bool, web: Web | None) -> None:
     service = Service(node)
     listener = _listen(host, port)
     door = directory / SOCKET
@@ -74,7 +79,7 @@ async def _serve(node: Node, directory: Path, host: str, port: int, *, quiet: bo
                 timeout_graceful_shutdown=2,
             )
         )
-        for app in (service.public(), service.local())
+        for app in (service.public(web), service.local())
     ]
     for server in servers:
         server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]

@@ -42,9 +42,18 @@ class Audited(Struct, frozen=True, kw_only=True):
 def question_of(release: acts.Release) -> Question:
     """The question that a release answered."""
     return Question(
-        to=release.to, item=release.item, version=release.version, part=release.part, purpose=release.purpose, place=release.place,
-        place_says=release.place_says, method=release.method, value=release.value, day=release.day,
-    )  # fmt: skip
+        to=release.to,
+        item=release.item,
+        version=release.version,
+        part=release.part,
+        purpose=release.purpose,
+        place=release.place,
+        place_says=release.place_says,
+        method=release.method,
+        value=release.value,
+        day=release.day,
+        request=release.request,
+    )
 
 
 def audit(
@@ -52,7 +61,8 @@ def audit(
 ) -> tuple[Audited, ...]:
     """Every release and every unopened entry of every ledger in this register.
 
-    at: the register of given ledger prefixes, folded as the given party: how fresh a sight was is the deciding node's own affair. known: `now` decides each release with today's sight: what should have been answered.
+    at: the register of given ledger prefixes, folded as the given party: how fresh a sight was is the deciding node's
+    own affair. known: `now` decides each release with today's sight: what should have been answered.
     """
     found = [_replay(register, one, at, known) for one in register.releases.values()]
     opened = {(one.origin, one.index) for one in register.stated.values()} | {
@@ -83,8 +93,11 @@ def _replay(
     missing = _out_of_sight(register, one)
     if missing:
         return msgspec.structs.replace(base, missing=tuple(missing))
-    sight = register.stated[terms.sight].act
-    assert isinstance(sight, acts.Acknowledge)
+    stated = register.stated[terms.sight]
+    sight = stated.act
+    if not isinstance(sight, acts.Acknowledge) or (stated.origin, stated.index < one.index) != (one.origin, True):
+        why = f"a release names an acknowledge of its own ledger before it; this is none of {one.party}"
+        return msgspec.structs.replace(base, missing=((terms.sight, why),))
     limits = {head.origin: head.size for head in sight.heads} | {one.origin: one.index}
     lacking = [
         (origin, f"held here up to {register.scans[origin].size if origin in register.scans else 0} of {size} entries")
@@ -121,7 +134,7 @@ def _out_of_sight(register: Register, one: ReleaseState) -> list[tuple[str, str]
 
 def _first_difference(decision: Decision, terms: acts.Release) -> str:
     if decision.answer != "permit":
-        first = next(one for one in decision.failing)
+        first = decision.failing[0]
         return f"{first.rule} is {first.value.value}: {first.deny_code or 'see its facts'}"
     unlike = sorted(set(decision.rests_on) ^ set(terms.rests_on))
     return f"rests on other acts: {', '.join(one[:8] for one in unlike)}" if unlike else "a fact has another value"

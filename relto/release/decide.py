@@ -1,151 +1,191 @@
-"""decide(register, question) -> Decision: rules in order, law of each jurisdiction, and what would change the answer.
+"""decide(register, question) -> Decision: rules in order, the law of each jurisdiction, what would change the answer.
 
-Kleene's three values: `no` beats `unknown`, `unknown` beats `yes`; the answer is the AND of the conjuncts (rule ids without a slash).
+Kleene's three values: `no` beats `unknown`, `unknown` beats `yes`; the answer is the AND of the conjuncts (rule ids
+without a slash). `judge` is the same without the changes: one pair of classes of the kernel.
 
 Source: contracts of the design, sections 2 and 11; spec/decision.md.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
+import msgspec
 from msgspec import UNSET, UnsetType
 
 from relto.acts import AuthorityRef, Register
 from relto.law import AuthorityRef as Ground
-from relto.law import Finding, Judgement, Need, Three, absent, evaluate
-from relto.release import rules
-from relto.release.facts import Case
-from relto.release.question import Answer, Change, Decision, Question, decision_id
+from relto.law import Fact, Finding, Need, Says, Three
+from relto.release.facts import FAR, Case, Law, disputed, gone_from
+from relto.release.question import Answer, Decision, Question, act_of, day_before, decision_id, is_conjunct
+from relto.release.rules import BEFORE_LAW, DENIED, FRESH, OWNER, Found, Rule, Way, denied, distinct, found
 
-Way = tuple[Need, ...]
-CHANGES_MAX = 5  # alternatives shown
+NOBODY: frozenset[str] = frozenset()
+CITE_MAX = 512
+
+
+class Judged(NamedTuple):
+    """A decision without its changes, and per conjunct that is not yes the sets of needs of which one would do."""
+
+    decision: Decision
+    ways: Mapping[str, tuple[Way, ...]]
 
 
 def decide(register: Register, question: Question) -> Decision:
-    """Raises: NotFound for an item or a partnership that is not in this register. A denial is an answer, never an error."""
-    case = Case(register, question)
-    findings: list[Finding] = [rule(case) for rule in rules.BEFORE_LAW]
-    ways: dict[str, tuple[Way, ...]] = {one.rule: (one.needs,) if one.needs else () for one in findings}
-    authorities: list[AuthorityRef] = []
-    obligations: list[str] = []
-    for jurisdiction in case.charter.jurisdictions:
-        judged, digest = _law(case, jurisdiction.id)
-        findings += judged.findings
-        ways[judged.findings[0].rule] = judged.ways
-        authorities += [_reference(case, one, digest, judged.findings) for one in judged.authorities[:1]]
-        obligations += [one.id for one in judged.obligations if one.id not in obligations]
-    for rule in rules.AFTER_LAW:
-        findings.append(rule(case))
-    return _conclude(case, tuple(findings), tuple(authorities), tuple(obligations), ways)
+    """A denial is an answer, never an error.
+
+    Raises: NotFound for an item or a partnership that is not in this register; Refused for a charter of another engine.
+    """
+    from relto.release.changes import changes  # which applies what it offers, and so needs `judge`
+
+    judged = judge(register, question)
+    if judged.decision.answer == "permit":
+        return judged.decision
+    return msgspec.structs.replace(judged.decision, changes=changes(register, question, judged))
 
 
-def _law(case: Case, jurisdiction: str) -> tuple[Judgement, str]:
-    adopted = case.register.pack_on(jurisdiction, case.day)
-    if adopted is None:
-        adopter = case.charter.jurisdiction(jurisdiction).adopter
-        return absent(jurisdiction, f"{adopter} has adopted no text that is the law on {case.day}"), ""
-    if adopted.pack is None:
-        return absent(jurisdiction, f"the text that {adopted.party} adopted is not held here, or was altered"), ""
-    return evaluate(adopted.pack, case.day, case.fact), adopted.digest
+def judge(
+    register: Register, question: Question, satisfied: frozenset[str] = NOBODY, more: Sequence[Rule] = ()
+) -> Judged:
+    """satisfied: jurisdictions whose law is taken as met. more: further conjuncts, after all others."""
+    case = Case(register, question, satisfied)
+    before, fresh, last = _run(case, BEFORE_LAW), _run(case, (FRESH,)), _run(case, (OWNER, *more))
+    laws: list[Finding] = []
+    ways: dict[str, tuple[Way, ...]] = {}
+    for jurisdiction in case.jurisdictions:
+        findings, ways[f"law.{jurisdiction}"] = _law(case, jurisdiction)
+        laws += findings
+    relied = _relied(case, [one.finding for one in (*before, *last)], laws)
+    case.reading(DENIED)
+    stopped = denied(case, [(act, disputed(register, act)) for act in relied])
+    case.reading(None)
+    for one in (*before, stopped, *fresh, *last):
+        ways[one.finding.rule] = one.ways
+    heads, tails = [one.finding for one in (*before, stopped, *fresh)], [one.finding for one in last]
+    return Judged(_conclude(case, (*heads, *laws, *tails)), ways)
 
 
-def _reference(case: Case, one: Ground, digest: str, findings: tuple[Finding, ...]) -> AuthorityRef:
-    """The authority as an act cites it, with the licence or determination it rests on."""
-    rule = f"law.{one.jurisdiction}/{one.id}"
-    behind = [
-        fact.rests_on
-        for f in findings
-        if f.rule.startswith(rule + "/")
-        for fact in f.facts
-        if fact.name.startswith(("licensed.", "determined."))
-    ]
-    act = next((act for act in behind if not isinstance(act, UnsetType)), UNSET)
-    return AuthorityRef(
-        jurisdiction=one.jurisdiction,
-        authority=one.id,
-        cite=one.cite[:512],
-        pack=digest,
-        act=act,
-        until=one.ends or UNSET,
+def _run(case: Case, rules: Iterable[Rule]) -> list[Found]:
+    results = []
+    for rule in rules:
+        case.reading(rule.sides)
+        results.append(rule.run(case))
+    case.reading(None)
+    return results
+
+
+# ---- the law --------------------------------------------------------------------------------------------------------
+
+
+def _law(case: Case, jurisdiction: str) -> tuple[tuple[Finding, ...], tuple[Way, ...]]:
+    """The findings of one law, the conjunct first and citing the clause by which the text counts."""
+    clause, rule = case.charter.jurisdiction(jurisdiction).clause, f"law.{jurisdiction}"
+    if jurisdiction in case.satisfied:
+        fact = Fact(name=rule, value="taken as met", says=Says.QUESTION)
+        return (found(rule, Three.YES, clause, [fact]).finding,), ()
+    law = case.law(jurisdiction)
+    head, *rest = law.judgement.findings
+    ways = tuple(tuple(_named(case, jurisdiction, one) for one in way) for way in law.judgement.ways)
+    adopted = Fact(name=f"adopted.{jurisdiction}", value=law.digest, says=Says.ACT, rests_on=law.adopted)
+    needs = tuple(distinct(one for way in ways for one in way))
+    head = msgspec.structs.replace(
+        head, clause=clause, facts=(*head.facts, *((adopted,) if law.adopted else ())), needs=needs
     )
+    return (head, *rest), ways
 
 
-def _conclude(
-    case: Case,
-    findings: tuple[Finding, ...],
-    authorities: tuple[AuthorityRef, ...],
-    obligations: tuple[str, ...],
-    ways: Mapping[str, tuple[Way, ...]],
-) -> Decision:
-    conjuncts = [one for one in findings if "/" not in one.rule]
-    values = {one.value for one in conjuncts}
-    answer: Answer = "deny" if Three.NO in values else "undetermined" if Three.UNKNOWN in values else "permit"
-    permit = answer == "permit"
-    return Decision(
-        answer=answer,
-        findings=findings,
-        authorities=authorities if permit else (),
-        obligations=obligations if permit else (),
-        valid_until=_valid_until(findings, authorities) if permit else UNSET,
-        changes=() if permit else _changes(case, findings, ways),
-        id=decision_id(case.question, answer, findings),
-    )
-
-
-def _valid_until(findings: Iterable[Finding], authorities: Iterable[AuthorityRef]) -> str | UnsetType:
-    """The last day of the first thing to end among what a permit rests on. Of a jurisdiction's authorities only the one relied upon counts."""
-    ends = [
-        fact.until
-        for one in findings
-        if "/" not in one.rule and one.value is Three.YES
-        for fact in one.facts
-        if fact.until
-    ]
-    ends += [one.until for one in authorities if not isinstance(one.until, UnsetType)]
-    return min(ends) if ends else UNSET
-
-
-def _changes(case: Case, findings: tuple[Finding, ...], ways: Mapping[str, tuple[Way, ...]]) -> tuple[Change, ...]:
-    """Sets of steps that satisfy every conjunct that fails, smallest first. Where nothing can satisfy one, no change is offered."""
-    options = [ways.get(one.rule, ()) for one in findings if "/" not in one.rule and one.value is not Three.YES]
-    if not all(options):
-        return ()
-    sets = [
-        _distinct(need for way in chosen for need in way)
-        for chosen in itertools.islice(itertools.product(*options), 256)
-    ]
-    sets = sorted({_key(one): one for one in sets}.values(), key=lambda one: (len(one), _key(one)))[:CHANGES_MAX]
-    return tuple(
-        Change(needs=need.needs, of=_who(case, need), kind=need.kind, set=number)
-        for number, one in enumerate(sets, 1)
-        for need in one
-    )
-
-
-def _distinct(needs: Iterable[Need]) -> tuple[Need, ...]:
-    found: dict[tuple[str, str], Need] = {}
-    for one in needs:
-        found.setdefault((one.needs, one.of), one)
-    return tuple(found.values())
-
-
-def _key(needs: tuple[Need, ...]) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted((one.needs, one.of) for one in needs))
-
-
-def _who(case: Case, need: Need) -> str:
-    """A role word as a party."""
-    owner, to = case.item.party, case.question.to.party
-    if need.of == "state":
-        jurisdiction = need.detail.get("for", "")
-        known = [one.adopter for one in case.charter.jurisdictions if one.id == jurisdiction]
-        return known[0] if known else owner
-    return {
+def _named(case: Case, jurisdiction: str, one: Need) -> Need:
+    """A need of a law with its law, and with the party that its role word means."""
+    owner, to = case.thing.party, case.question.to.party
+    roles = {
+        "state": case.charter.jurisdiction(jurisdiction).adopter,
         "transferor_officer": owner,
         "transferor_party": owner,
         "owner": owner,
         "recipient_party": to,
         "person": to,
-    }.get(need.of, need.of)
+    }
+    return msgspec.structs.replace(one, of=roles.get(one.of, one.of), detail={**one.detail, "law": jurisdiction})
+
+
+def _relied(case: Case, findings: Iterable[Finding], laws: Iterable[Finding]) -> tuple[str, ...]:
+    """The acts that the answer rests on.
+
+    Of a law: what makes it reach, what it asks of all, and the first of its authorities that holds.
+    """
+    grounds = {
+        one: tuple(f"law.{one}/{ground.id}" for ground in case.law(one).judgement.authorities[:1])
+        for one in case.jurisdictions
+        if one not in case.satisfied
+    }
+    used = [*findings]
+    for one in laws:
+        jurisdiction, _, part = one.rule.removeprefix("law.").partition("/")
+        under = [one.rule == ground or one.rule.startswith(f"{ground}/") for ground in grounds.get(jurisdiction, ())]
+        if not part or part == "reach" or part.startswith("general/") or any(under):
+            used.append(one)
+    return tuple(sorted({act for one in used for fact in one.facts if (act := act_of(fact))}))
+
+
+def _references(case: Case, findings: Sequence[Finding]) -> Iterator[AuthorityRef]:
+    for jurisdiction in case.jurisdictions:
+        if jurisdiction not in case.satisfied:
+            law = case.law(jurisdiction)
+            for ground in law.judgement.authorities[:1]:
+                yield _reference(ground, law, findings)
+
+
+def _reference(ground: Ground, law: Law, findings: Sequence[Finding]) -> AuthorityRef:
+    """The authority as an act cites it, with the licence or determination that it rests on."""
+    rule = f"law.{ground.jurisdiction}/{ground.id}/"
+    behind = [
+        fact.rests_on
+        for one in findings
+        if one.rule.startswith(rule)
+        for fact in one.facts
+        if fact.name.startswith(("licensed.", "determined.")) and fact.value is True
+    ]
+    return AuthorityRef(
+        jurisdiction=ground.jurisdiction,
+        authority=ground.id,
+        cite=ground.cite[:CITE_MAX],
+        pack=law.digest,
+        act=next((act for act in behind if not isinstance(act, UnsetType)), UNSET),
+        until=ground.ends or UNSET,
+    )
+
+
+# ---- the answer -----------------------------------------------------------------------------------------------------
+
+
+def _conclude(case: Case, findings: tuple[Finding, ...]) -> Decision:
+    values = {one.value for one in findings if is_conjunct(one)}
+    answer: Answer = "deny" if Three.NO in values else "undetermined" if Three.UNKNOWN in values else "permit"
+    id_ = decision_id(case.question, answer, findings)
+    if answer != "permit":
+        return Decision(answer=answer, findings=findings, id=id_)
+    owed = [one.id for law in _laws(case) for one in law.judgement.obligations]
+    return Decision(
+        answer=answer,
+        findings=findings,
+        authorities=tuple(_references(case, findings)),
+        obligations=tuple(dict.fromkeys(owed)),
+        valid_until=_valid_until(case, findings),
+        id=id_,
+    )
+
+
+def _laws(case: Case) -> list[Law]:
+    return [case.law(one) for one in case.jurisdictions if one not in case.satisfied]
+
+
+def _valid_until(case: Case, findings: Iterable[Finding]) -> str | UnsetType:
+    """The last day of the first thing to end among what a permit rests on."""
+    ends = [fact.until for one in findings if is_conjunct(one) for fact in one.facts if fact.until]
+    for law in _laws(case):
+        ends += [law.until, law.judgement.ends or FAR]
+    gone = gone_from(case.charter, case.register.parties.get(case.thing.party))
+    ends += [day_before(gone)] if gone else []
+    first = min(ends, default=FAR)
+    return UNSET if first == FAR else first

@@ -1,66 +1,160 @@
-"""What rules may ask of one question against one register, each fact with who states it and the act it rests on.
+"""What rules may read of one question against one register: facts, each with who states it and the act it rests on.
 
-Closed world for what an act creates: no act, so `False`. Open world for facts about things and people: not stated, so unknown.
+* Closed world for what an act creates: no act, so false. Open world for facts about things and people: not stated, so
+  unknown.
+* Every fact is of the item (`Thing`), of the recipient (`Someone`), of the question, or of a pair; a fact of a pair is
+  made of facts of the others, and `made_of` says which. So the class of an item is the digest of the facts that rules
+  and adopted packs declare to read, and nobody lists what a class is made of.
+* An act speaks in the role that its author has *here*: the transferor's officer is an officer of the party in whose
+  ledger the item stands, the state is the party that adopts the law in question, and a determination or licence counts
+  under the law that it names.
 
-Source: contracts of the design, sections 2 and 5; spec/decision.md, "Facts".
+Source: contracts of the design, sections 2, 5 and 12; spec/decision.md, "Facts".
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, NamedTuple
 
 from msgspec import UNSET, UnsetType
 
-from relto.acts import Determination, EngagementState, ItemState, LicenceState, PartyState, RecipientClass, Register
-from relto.charter import Pillar, Project
+from relto.acts import (
+    SIGNERS,
+    Attestation,
+    Determination,
+    Dispute,
+    ItemState,
+    LicenceState,
+    PartyState,
+    RecallState,
+    RecipientClass,
+    Register,
+    satisfied,
+)
+from relto.charter import Charter
 from relto.charter.text import Money, Span
-from relto.errors import NotFound, ReltoError
-from relto.law import UNKNOWN, Fact, Says, Three, Used, Value
+from relto.errors import NotFound, Refused
+from relto.label import Label
+from relto.law import UNKNOWN, Fact, Judgement, Says, Three, Used, Value, absent, evaluate
 from relto.law import Licence as LawLicence
 from relto.law import covers as licence_covers
-from relto.release.question import Question
+from relto.release.question import ENGINE, Question, day_before
 
-SUFFICIENT = ("party", "node")  # `person` never suffices for nationality, clearance or employment
+SUFFICIENT: Final = ("party", "node")  # `person` never suffices for nationality, clearance or employment
+PARTS_MAX: Final = 4096  # parts of parts that are followed
+FAR: Final = "9999-12-31"
+APPROVED, GIVEN_UP = (
+    "approved",
+    "control-given-up",
+)  # conditions under a clause of the charter, determined like any other
+
+ITEM_SIDE: Final = ("item.", "transferor.", "place.origin")
+RECIPIENT_SIDE: Final = ("recipient.", "place.destination")
+_LETTERS: Final = re.compile(r"[a-z]{3}", re.ASCII)
 
 
-class Case:
-    """One question against one register. `fact(name)` answers once and remembers."""
+# ---- the register, read by name -------------------------------------------------------------------------------------
 
-    def __init__(self, register: Register, question: Question) -> None:
-        if register.charter is None:
-            raise NotFound("no partnership is founded in this register", hint="`relto act list` shows what is missing")
-        self.register, self.question, self.charter = register, question, register.charter
-        self.item: ItemState = register.item(question.item, question.version)
-        self.day = question.date
+
+def gone_from(charter: Charter, party: PartyState | None) -> str:
+    """The day from which a party that declared its withdrawal is out: after the notice that the charter asks for."""
+    return charter.withdrawal.effective(party.withdraws) if party is not None and party.withdraws else ""
+
+
+def is_gone(register: Register, charter: Charter, party: str, day: str) -> bool:
+    gone = gone_from(charter, register.parties.get(party))
+    return bool(gone) and gone <= day
+
+
+def code_of(charter: Charter, party: str) -> str:
+    """The letters of a party in markings: the charter's word, else its own three where they are nobody's; else empty.
+
+    A party chooses its own name, so it must not come by another's letters: `usa-2` is not `USA`.
+    """
+    named = {one.id: one.code for one in charter.candidates} | {one.id: one.code for one in charter.parties}
+    code = party.upper()
+    free = bool(_LETTERS.fullmatch(party)) and code not in named.values()
+    return named.get(party, code if free else "")
+
+
+def clause_authority(clause: str) -> str:
+    """What a determination names that the charter asks for and not a law. No authority of a pack has a space in it."""
+    return f"charter {clause}"
+
+
+def disputed(register: Register, act: str) -> bool:
+    """Whether an act is signed by a key that somebody disputes from there or from before."""
+    stated = register.stated.get(act)
+    if stated is None:
+        return False
+    for party, key, index in _disputes(register):
+        names = {one.partition("+")[0] for one in stated.signed.key_ids} | set(stated.signed.key_ids) | {stated.origin}
+        if party == stated.act.author and key in names and index <= stated.index:
+            return True
+    return False
+
+
+def _disputes(register: Register) -> Iterable[tuple[str, str, int]]:
+    for denial in register.denials:
+        stated = register.stated.get(denial.act) if denial.kind == "dispute" else None
+        if stated is not None and isinstance(stated.act, Dispute):
+            yield stated.act.party, stated.act.key, stated.act.index
+
+
+def enough_officers(register: Register, charter: Charter, act: str, kind: str) -> bool:
+    """Whether as many officers signed as the charter asks. An act that is only assumed stands as signed by them all."""
+    wanted, stated = charter.officers(kind), register.stated.get(act)
+    if wanted == 1 or stated is None:
+        return True
+    chain = register.parties[stated.act.author].chain if stated.act.author in register.parties else ()
+    spans = [span for span in chain if span.since <= stated.index]
+    return bool(spans) and satisfied(stated.signed, spans[-1].keys, SIGNERS[kind], officers=wanted)
+
+
+def judged(
+    register: Register,
+    charter: Charter,
+    item: ItemState,
+    condition: tuple[str, str],
+    day: str,
+    *,
+    law: str = "",
+    request: str = "",
+) -> tuple[Determination, ...]:
+    """What each party determined last about one condition (authority, name) for this item under its label.
+
+    law: the one that a determination must name; request: the same.
+    """
+    newest: dict[str, Determination] = {}
+    for one in register.determinations:
+        terms = one.terms
+        if (
+            (terms.item, terms.version, terms.on) == (item.id, item.version, item.label_act)
+            and (terms.authority, terms.condition) == condition
+            and (not law or terms.jurisdiction == law)
+            and (not request or terms.request == request)
+            and not one.revoked
+            and enough_officers(register, charter, one.act, "determine")
+            and not is_gone(register, charter, one.party, day)
+        ):
+            newest[one.party] = one
+    return tuple(newest[party] for party in sorted(newest))
+
+
+# ---- the item -------------------------------------------------------------------------------------------------------
+
+
+class Thing:
+    """An item as rules may read it. Nothing here depends on who asks."""
+
+    def __init__(self, register: Register, charter: Charter, item: ItemState, day: str) -> None:
+        self.register, self.charter, self.day = register, charter, day
+        self.id, self.version, self.party = item.id, item.version, item.party
+        self._item = item
         self._facts: dict[str, Fact] = {}
-
-    @property
-    def owner(self) -> PartyState:
-        return self.register.party(self.item.party)
-
-    @property
-    def recipient(self) -> PartyState | None:
-        return self.register.parties.get(self.question.to.party)
-
-    @property
-    def project(self) -> Project | None:
-        try:
-            return self.charter.project(self.item.facts.project)
-        except ReltoError:
-            return None
-
-    @property
-    def pillar(self) -> Pillar | None:
-        return self.charter.pillar(self.project.pillar) if self.project else None
-
-    @property
-    def owners_codes(self) -> frozenset[str]:
-        return frozenset(
-            self.register.party(one).code for one in self.item.facts.owners if one in self.register.parties
-        )
-
-    def engagements(self) -> tuple[EngagementState, ...]:
-        return self.register.engagement_of(self.question.to.party, self.item.facts.project)
 
     def fact(self, name: str) -> Fact:
         if name not in self._facts:
@@ -68,213 +162,531 @@ class Case:
         return self._facts[name]
 
     def _find(self, name: str) -> Fact:
-        if name in _PLAIN:
-            return _PLAIN[name](self)
-        head, _, rest = name.partition(".")
-        if head == "item" and rest.startswith("entries."):
-            return self._entries(rest.removeprefix("entries."))
-        if rest.startswith("attested.") and head in {"transferor", "recipient"}:
-            return self._attested(name, head, rest.removeprefix("attested."))
-        if head == "determined":
-            authority, _, condition = rest.rpartition(".")
-            return self._determined(name, authority, condition)
-        if head == "licensed":
-            return self._licensed(name, rest)
+        if name in _OF_ITEM:
+            return _OF_ITEM[name](self)
+        head, _, rest = name.partition("/")
+        if head == "item.judged":
+            law, authority, condition = rest.split("/")
+            told = self.judged(law, authority, condition)
+            return self.stated(name, tuple(f"{d.party} {d.terms.holds} {disputed(self.register, d.act)}" for d in told))
+        if head == "item.licences":
+            law, authority = rest.split("/")
+            return self.stated(name, tuple(sorted(one.act for one in self.licences(law, authority))))
+        if name.startswith("item.entries."):
+            code = name.removeprefix("item.entries.")
+            return self._over_parts(name, lambda one: one.facts.entries.get(code, UNSET))
         raise NotFound(f"no fact is called `{name}`")
 
-    # ---- facts with a parameter ------------------------------------------------------------------------------------------
-
-    def _entries(self, jurisdiction: str) -> Fact:
-        entries = self.item.facts.entries.get(jurisdiction)
-        name = f"item.entries.{jurisdiction}"
-        if entries is None:
-            return _unknown(name, f"the owner has not stated control entries under the law of {jurisdiction}")
-        return Fact(name=name, value=entries, says=Says.ACT, by=("transferor_officer", "owner"), rests_on=self.item.act)
-
-    def _attested(self, name: str, role: str, claim: str) -> Fact:
-        about = self.item.facts.organisation if role == "transferor" else self.question.to.organisation
-        party = about.partition("/")[0]
-        for one in self.register.attestations:
-            if (
-                (one.party, one.terms.claim) == (party, claim)
-                and one.terms.about in {about, party}
-                and not one.revoked
-                and one.terms.term.holds(self.day)
-            ):
-                return Fact(
-                    name=name, value=True, says=Says.ACT, by=_side(role), rests_on=one.act, until=one.terms.term.last
-                )
-        return Fact(
-            name=name,
-            value=False,
-            says=Says.ACT,
-            by=_side(role),
-            why=f"{party} has no attestation `{claim}` of {about} in force",
-        )
-
-    def _determined(self, name: str, authority: str, condition: str) -> Fact:
-        found = [
-            one
-            for one in self.register.determinations
-            if not one.revoked and (one.terms.item, one.terms.version, one.terms.authority, one.terms.condition) == (self.item.id, self.item.version, authority, condition)
-        ]  # fmt: skip
-        live = [one for one in found if one.terms.on == self.item.label_act]
-        if not live:
-            why = "the determination ended when the item was relabelled" if found else "nobody has determined it"
-            return _unknown(name, why)
-        one = live[-1]
-        return Fact(name=name, value=one.terms.holds, says=Says.ACT, by=self._judge(one), rests_on=one.act)
-
-    def _judge(self, one: Determination) -> tuple[str, ...]:
-        """In whose name a determination speaks."""
-        roles = []
-        if one.party in self.item.facts.owners:
-            roles += ["transferor_officer", "transferor_party", "owner"]
-        if any(j.id == one.terms.jurisdiction and j.adopter == one.party for j in self.charter.jurisdictions):
-            roles.append("state")
-        if one.party == self.question.to.party:
-            roles.append("recipient_party")
-        return tuple(roles)
-
-    def _licensed(self, name: str, authority: str) -> Fact:
-        why = "no licence is granted"
-        for one in self.register.licences.values():
-            if one.terms.authority != authority or self.item.id not in one.terms.items:
+    @functools.cached_property
+    def parts(self) -> tuple[ItemState, ...] | None:
+        """What it is made of, parts of parts included, each once; None when one of them is not known here."""
+        found: dict[tuple[str, int], ItemState] = {}
+        ahead = list(self._item.facts.derived)
+        while ahead:
+            ref = ahead.pop()
+            key = (ref.item, ref.version)
+            if key in found or key == (self.id, self.version):
                 continue
-            yes, words = self._covered(one)
-            if yes:
-                return Fact(
-                    name=name, value=True, says=Says.ACT, by=("state",), rests_on=one.act, until=one.terms.term.last
-                )
-            why = words
-        return Fact(name=name, value=False, says=Says.ACT, by=("state",), why=why)
+            part = next((one for one in self.register.items.get(ref.item, ()) if one.version == ref.version), None)
+            if part is None or len(found) == PARTS_MAX:
+                return None
+            found[key] = part
+            ahead += part.facts.derived
+        return tuple(found[key] for key in sorted(found))
 
-    def _covered(self, one: LicenceState) -> tuple[bool, str]:
-        if one.revoked:
-            return False, f"licence {one.terms.licence} is revoked or replaced"
-        terms = one.terms
-        drawn = (self.item.id, self.item.version, self.question.to.organisation) in one.draws
-        licence = LawLicence(
-            id=terms.licence,
-            jurisdiction=terms.jurisdiction,
-            authority=terms.authority,
-            holder=terms.holder,
-            recipients=terms.recipients,
-            items=terms.items,
-            valid=Span(first=terms.term.since, last=terms.term.last),
-            quantity=None if isinstance(terms.quantity, UnsetType) else terms.quantity,
-            value=None
-            if isinstance(terms.value, UnsetType)
-            else Money(amount=terms.value.amount, currency=terms.value.currency),
-            provisos=terms.provisos,
+    def licences(self, law: str, authority: str) -> tuple[LicenceState, ...]:
+        """Licences under this law that name the item, granted by the party whose law it is."""
+        adopter = self.charter.jurisdiction(law).adopter
+        return tuple(
+            one
+            for one in self.register.licences.values()
+            if (one.party, one.terms.jurisdiction, one.terms.authority) == (adopter, law, authority)
+            and self.id in one.terms.items
+            and enough_officers(self.register, self.charter, one.act, "licence")
         )
-        # Drawn once per licence, item version and recipient organisation: opening again uses up nothing.
-        used = Used(quantity=one.used + (0 if drawn else 1), value=self._value())
-        name = f"{self.item.id}@{self.item.version}"
-        value, words = licence_covers(
-            licence, self.item.facts.organisation, self.question.to.organisation, name, self.day, used
+
+    def judged(self, law: str, authority: str, condition: str) -> tuple[Determination, ...]:
+        return judged(self.register, self.charter, self._item, (authority, condition), self.day, law=law)
+
+    def approvals(self) -> dict[str, Determination]:
+        """Request -> what its own party's officers decided about it last."""
+        what = (clause_authority(self.charter.releases.clause), APPROVED)
+        requests = {one.terms.request for one in self.register.determinations if one.terms.condition == APPROVED}
+        found: dict[str, Determination] = {}
+        for request in requests:
+            if not isinstance(request, UnsetType):
+                told = judged(self.register, self.charter, self._item, what, self.day, request=request)
+                found.update((request, one) for one in told if one.party == self.party)
+        return found
+
+    def recalls(self, holder: str) -> tuple[RecallState, ...]:
+        """Orders over this item, or over a part of it, that this holder is under."""
+        names = {(one.id, one.version) for one in (self._item, *(self.parts or ()))}
+        return tuple(
+            one
+            for _, one in sorted(self.register.recalls.items())
+            if one.holder == holder and _released(self.register, one) in names
         )
-        return value is Three.YES, "; ".join(words)
 
-    def _value(self) -> Money | None:
-        value = self.question.value
-        return None if isinstance(value, UnsetType) else Money(amount=value.amount, currency=value.currency)
+    def stated(
+        self, name: str, value: Value | UnsetType, why: str = "the owner has not stated it", act: str = ""
+    ) -> Fact:
+        """A fact that the owner's act states, or does not."""
+        if isinstance(value, UnsetType):
+            return _unknown(name, why)
+        by = ("transferor_officer", "transferor_party", "owner")
+        return Fact(name=name, value=value, says=Says.ACT, by=by, rests_on=act or self._item.act)
+
+    def of_label(self, name: str, value: Value) -> Fact:
+        return self.stated(name, value, act=self._item.label_act)
+
+    @property
+    def label(self) -> Label:
+        return self._item.label
+
+    def draws(self) -> tuple[tuple[str, str], ...]:
+        """(licence, organisation) for which this version has been drawn already."""
+        return tuple(
+            (one.act, organisation)
+            for one in self.register.licences.values()
+            for item, version, organisation in sorted(one.draws)
+            if (item, version) == (self.id, self.version)
+        )
+
+    def _over_parts(
+        self, name: str, read: Callable[[ItemState], tuple[str, ...] | UnsetType], *, some: bool = False
+    ) -> Fact:
+        """A derived item reaches wherever one of its parts reaches. some: an empty list is not stated."""
+        if self.parts is None:
+            return _unknown(name, "a part of it is not known here")
+        found: set[str] = set()
+        for one in (self._item, *self.parts):
+            words = read(one)
+            if isinstance(words, UnsetType) or (some and not words):
+                return _unknown(name, f"it is not stated of {one.id}@{one.version}")
+            found |= set(words)
+        return self.stated(name, tuple(sorted(found)) if self.parts else read(self._item))
 
 
-def _side(role: str) -> tuple[str, ...]:
-    return ("transferor_party", "state") if role == "transferor" else ("recipient_party",)
+def _released(register: Register, recall: RecallState) -> tuple[str, int]:
+    terms = register.releases[recall.release].terms
+    return terms.item, terms.version
+
+
+def _releasable(thing: Thing) -> Fact:
+    """The states in its label; unmarked means those of the owners."""
+    owners = frozenset(filter(None, (code_of(thing.charter, one) for one in thing._item.facts.owners)))
+    return thing.of_label("item.releasable", tuple(sorted(thing.label.released_to(owners))))
+
+
+def _left_out(thing: Thing) -> Fact:
+    """Owners of parts that are no owners of the whole and have not given up control of the part by an own act."""
+    name, owners = "item.left_out", set(thing._item.facts.owners)
+    if thing.parts is None:
+        return _unknown(name, "a part of it is not known here")
+    authority = clause_authority(thing.charter.releases.clause)
+    found = set()
+    for part in thing.parts:
+        told = judged(thing.register, thing.charter, part, (authority, GIVEN_UP), thing.day)
+        given_up = {one.party for one in told if one.terms.holds}
+        found |= {*part.facts.owners, part.party} - owners - given_up
+    return thing.stated(name, tuple(sorted(found)))
+
+
+def _approved(thing: Thing) -> Fact:
+    words = (f"{'yes' if one.terms.holds else 'no'} {request}" for request, one in thing.approvals().items())
+    return thing.stated("item.approved", tuple(sorted(words)))
+
+
+def _parts_named(thing: Thing) -> Fact:
+    parts = thing.parts
+    named: Value | UnsetType = UNSET if parts is None else tuple(f"{one.id}@{one.version}" for one in parts)
+    return thing.stated("item.parts", named, "a part of it is not known here")
+
+
+def _classified(thing: Thing) -> Fact:
+    return thing.of_label("item.classified", any(map(thing.charter.equivalence.needs_clearance, thing.label.levels)))
+
+
+def _recalled(thing: Thing) -> Fact:
+    names = {(one.id, one.version) for one in (thing._item, *(thing.parts or ()))}
+    held = {one.holder for one in thing.register.recalls.values() if _released(thing.register, one) in names}
+    return thing.stated("item.recalled", tuple(sorted(held)))
+
+
+_OF_ITEM: Final[Mapping[str, Callable[[Thing], Fact]]] = {
+    "item.owner": lambda t: t.stated("item.owner", t.party),
+    "item.owners": lambda t: t.stated("item.owners", t._item.facts.owners),
+    "item.project": lambda t: t.stated("item.project", t._item.facts.project),
+    "item.areas": lambda t: t.stated("item.areas", t._item.facts.areas),
+    "item.kind": lambda t: t.stated("item.kind", t._item.facts.nature),
+    "item.flags": lambda t: t.stated("item.flags", t._item.facts.flags),
+    "item.origins": lambda t: t._over_parts("item.origins", lambda one: one.facts.origins, some=True),
+    "item.parts": _parts_named,
+    "item.left_out": _left_out,
+    "item.approved": _approved,
+    "item.classified": _classified,
+    "item.levels": lambda t: t.of_label("item.levels", tuple(map(str, t.label.levels))),
+    "item.releasable": _releasable,
+    "item.tags": lambda t: t.of_label("item.tags", t.label.tags),
+    "item.recalled": _recalled,
+    "item.draws": lambda t: t.stated("item.draws", tuple(sorted(" ".join(one) for one in t.draws()))),
+    "item.retired": lambda t: t.stated("item.retired", bool(t._item.retired), act=t._item.retired),
+    "transferor.party": lambda t: t.stated("transferor.party", t.party),
+    "transferor.organisation": lambda t: t.stated("transferor.organisation", t._item.facts.organisation),
+    "transferor.code": lambda t: _code("transferor.code", t.charter, t.party),
+    "place.origin": lambda t: _code("place.origin", t.charter, t.party),
+}
+
+
+# ---- the recipient and the question ---------------------------------------------------------------------------------
+
+
+class Someone:
+    """A class of recipients as rules may read it. Nothing here depends on what is asked for."""
+
+    def __init__(self, register: Register, charter: Charter, to: RecipientClass, day: str) -> None:
+        self.register, self.charter, self.to, self.day = register, charter, to, day
+
+    @property
+    def state(self) -> PartyState | None:
+        return self.register.parties.get(self.to.party)
+
+    def fact(self, name: str) -> Fact:
+        if name not in _OF_RECIPIENT:
+            raise NotFound(f"no fact is called `{name}`")
+        return _OF_RECIPIENT[name](self)
+
+    def said(self, what: str, value: Value | UnsetType, until: str | None = None) -> Fact:
+        """It counts only in the words of the own party or of a node. An empty list states nothing."""
+        name, says = f"recipient.{what}", self.to.says.get(what)  # type: ignore[call-overload]
+        if isinstance(value, UnsetType) or value == () or says not in SUFFICIENT:
+            why = "only the person says so" if says == "person" else f"{self.to.party} has not stated it"
+            return _unknown(name, why)
+        return Fact(name=name, value=value, says=Says(says), by=("recipient_party",), until=until)
+
+
+def _nationalities(one: Someone) -> Fact:
+    held = one.to.nationalities
+    return one.said("nationalities", held if isinstance(held, UnsetType) else tuple(sorted(set(held))))
+
+
+def _clearance(one: Someone) -> Fact:
+    held = one.to.clearance
+    if isinstance(held, UnsetType):
+        return one.said("clearance", UNSET)
+    if isinstance(held.until, UnsetType):
+        return one.said("clearance", f"{held.system} {held.level}")
+    return one.said("clearance", f"{held.system} {held.level} until {held.until}", until=day_before(held.until))
+
+
+def _ledger(one: Someone) -> Fact:
+    state, name = one.state, "recipient.ledger"
+    if state is None:
+        return Fact(name=name, value="none", says=Says.NONE, why=f"no ledger of {one.to.party} is held here")
+    gone = gone_from(one.charter, state)
+    value = "left" if gone and gone <= one.day else "held"
+    until = day_before(gone) if gone else None
+    return Fact(name=name, value=value, says=Says.ACT, rests_on=state.inception, until=until)
+
+
+_OF_RECIPIENT: Final[Mapping[str, Callable[[Someone], Fact]]] = {
+    "recipient.party": lambda s: _asked("recipient.party", s.to.party),
+    "recipient.organisation": lambda s: _asked("recipient.organisation", s.to.organisation),
+    "recipient.code": lambda s: _code("recipient.code", s.charter, s.to.party if s.state else ""),
+    "recipient.employment": lambda s: s.said("employment", s.to.employment),
+    "recipient.nationalities": _nationalities,
+    "recipient.clearance": _clearance,
+    "recipient.ledger": _ledger,
+    "place.destination": lambda s: _code("place.destination", s.charter, s.to.party if s.state else ""),
+}
+
+_OF_QUESTION: Final[Mapping[str, Callable[[Question], Fact]]] = {
+    # Where a person is, its party or its node may know; then they say it.
+    "place.access": lambda q: _asked(
+        "place.access", q.place, (q.place_says, *(("recipient_party",) if q.place_says in SUFFICIENT else ()))
+    ),
+    "transfer.purpose": lambda q: _asked("transfer.purpose", q.purpose, ("person",)),
+    "transfer.method": lambda q: _asked("transfer.method", q.method),
+    "transfer.value": lambda q: (
+        _unknown("transfer.value", "no value is stated")
+        if isinstance(q.value, UnsetType)
+        else _asked("transfer.value", Money(amount=q.value.amount, currency=q.value.currency), ("transferor_officer",))
+    ),
+}
 
 
 def _unknown(name: str, why: str) -> Fact:
     return Fact(name=name, value=UNKNOWN, says=Says.NONE, why=why)
 
 
-def _said(case: Case, what: str, value: Value | UnsetType) -> Fact:
-    """A fact about the recipient: it counts only in the words of the own party or of a node."""
-    to: RecipientClass = case.question.to
-    name = f"recipient.{what}"
-    says = to.says.get(what)  # type: ignore[call-overload]
-    if isinstance(value, UnsetType) or value == () or says not in SUFFICIENT:
-        return _unknown(name, f"{to.party} has not stated it" if says != "person" else "only the person says so")
-    return Fact(name=name, value=value, says=Says(says), by=("recipient_party",))
+def _asked(name: str, value: Value, by: tuple[str, ...] = ()) -> Fact:
+    return Fact(name=name, value=value, says=Says.QUESTION, by=by)
 
 
-def _act_fact(name: str, value: Value, case: Case, act: str = "") -> Fact:
-    return Fact(
-        name=name, value=value, says=Says.ACT, by=("transferor_officer", "owner"), rests_on=act or case.item.act
-    )
+def _code(name: str, charter: Charter, party: str) -> Fact:
+    code = code_of(charter, party)
+    why = "no text says by which letters markings name this party" if party else "this party is not known here"
+    return Fact(name=name, value=code, says=Says.CHARTER) if code else _unknown(name, why)
 
 
-def _stated(name: str, case: Case, value: Value | UnsetType) -> Fact:
-    return (
-        _unknown(name, "the owner has not stated it") if isinstance(value, UnsetType) else _act_fact(name, value, case)
-    )
+# ---- pairs ----------------------------------------------------------------------------------------------------------
 
 
-def _classified(case: Case) -> Fact:
-    needs = any(case.charter.equivalence.needs_clearance(level) for level in case.item.label.levels)
-    return _act_fact("item.classified", needs, case, case.item.label_act)
+class Law(NamedTuple):
+    """What one law says, the act that adopted its text, and the last day on which that text is the one adopted."""
+
+    judgement: Judgement
+    digest: str
+    adopted: str
+    until: str
 
 
-def _charter(name: str, value: Value) -> Fact:
-    return Fact(name=name, value=value, says=Says.CHARTER)
+def made_of(name: str, law: str = "") -> tuple[str, ...]:
+    """The one-sided facts behind a fact."""
+    if ".attested." in name:
+        return ("item.owner", "recipient.party", f"{name.partition('.')[0]}.organisation")
+    if name.startswith("determined."):
+        authority, _, condition = name.removeprefix("determined.").rpartition(".")
+        return ("item.owner", "item.owners", "recipient.party", f"item.judged/{law}/{authority}/{condition}")
+    if name.startswith("licensed."):
+        authority = name.removeprefix("licensed.")
+        named = f"item.licences/{law}/{authority}"
+        return ("transferor.organisation", "recipient.organisation", "transfer.value", named, "item.draws")
+    return (name,)
 
 
-def _asked(name: str, value: Value, by: str = "") -> Fact:
-    return Fact(name=name, value=value, says=Says.QUESTION, by=(by,) if by else ())
+def law_reads(register: Register, law: str, day: str) -> frozenset[str]:
+    """The one-sided facts that the adopted text of a law declares to read."""
+    adopted = register.pack_on(law, day)
+    names = adopted.pack.facts if adopted is not None and adopted.pack is not None else ()
+    return frozenset(side for name in names for side in made_of(name, law))
 
 
-def _code(name: str, party: PartyState | None) -> Fact:
-    return _charter(name, party.code) if party else _unknown(name, "this party is not known here")
+class Case:
+    """One question against one register. `fact` answers once and remembers.
+
+    satisfied: jurisdictions whose law is taken as met, for the cases of a charter and for texts that are still to come.
+    """
+
+    def __init__(self, register: Register, question: Question, satisfied: frozenset[str] = frozenset()) -> None:
+        if register.charter is None:
+            raise NotFound("no partnership is founded in this register", hint="`relto act list` shows what is missing")
+        if register.charter.engine != ENGINE:
+            raise Refused(f"the charter asks for engine {register.charter.engine}, and this is engine {ENGINE}")
+        self.register, self.question, self.charter = register, question, register.charter
+        self.day, self.satisfied = question.date, satisfied
+        self.thing = Thing(register, self.charter, register.item(question.item, question.version), self.day)
+        self.someone = Someone(register, self.charter, question.to, self.day)
+        self._facts: dict[tuple[str, str], Fact] = {}
+        self._laws: dict[str, Law] = {}
+        self._open: frozenset[str] | None = None
+
+    # ---- facts
+
+    def reading(self, names: Iterable[str] | None) -> None:
+        """From here on only these one-sided facts may be read (None: any). What is not declared is not seen."""
+        self._open = None if names is None else frozenset(names)
+
+    def fact(self, name: str, law: str = "") -> Fact:
+        sides = made_of(name, law)
+        if self._open is not None:
+            undeclared = [side for side in sides if side not in self._open]
+            assert not undeclared, f"{undeclared} is read without being declared"
+        key = (name, law if len(sides) > 1 else "")
+        if key not in self._facts:
+            self._facts[key] = self._find(name, law)
+        return self._facts[key]
+
+    def text(self, name: str) -> str:
+        value = self.fact(name).value
+        assert isinstance(value, str), name
+        return value
+
+    def words(self, name: str) -> tuple[str, ...]:
+        """A list; empty also where nothing is stated."""
+        value = self.fact(name).value
+        return value if isinstance(value, tuple) else ()
+
+    def _find(self, name: str, law: str) -> Fact:
+        if ".attested." in name:
+            return self._attested(name, law)
+        if name.startswith("determined."):
+            return self._determined(name, law)
+        if name.startswith("licensed."):
+            return self._licensed(name, law)
+        if name in _OF_QUESTION:
+            return _OF_QUESTION[name](self.question)
+        return self.thing.fact(name) if name.startswith(ITEM_SIDE) else self.someone.fact(name)
+
+    # ---- the law
+
+    @property
+    def jurisdictions(self) -> tuple[str, ...]:
+        return tuple(sorted(one.id for one in self.charter.jurisdictions))
+
+    def law(self, jurisdiction: str) -> Law:
+        if jurisdiction not in self._laws:
+            before, self._open = self._open, law_reads(self.register, jurisdiction, self.day)
+            self._laws[jurisdiction] = self._judge(jurisdiction)
+            self._open = before
+        return self._laws[jurisdiction]
+
+    def used(self) -> tuple[str, ...]:
+        """The parties whose law reaches this, or may."""
+        reached = [one for one in self.jurisdictions if self.law(one).judgement.reached is not Three.NO]
+        return tuple(dict.fromkeys(self.charter.jurisdiction(one).adopter for one in reached))
+
+    def _judge(self, jurisdiction: str) -> Law:
+        register, adopted = self.register, self.register.pack_on(jurisdiction, self.day)
+        if adopted is None:
+            adopter = self.charter.jurisdiction(jurisdiction).adopter
+            why = f"{adopter} has adopted no text that is the law on {self.day}"
+            return Law(absent(jurisdiction, why), "", "", FAR)
+        if adopted.pack is None:
+            why = f"the text that {adopted.party} adopted is not held here, or was altered"
+            return Law(absent(jurisdiction, why), "", "", FAR)
+        texts = register.packs[jurisdiction]
+        later = [one.pack.valid.first for one in texts[texts.index(adopted) + 1 :] if one.pack is not None]
+        until = min((day_before(first) for first in later if first is not None and first > self.day), default=FAR)
+        judgement = evaluate(adopted.pack, self.day, lambda name: self.fact(name, jurisdiction))
+        return Law(judgement, adopted.digest, adopted.act, until)
+
+    def speakers(self, jurisdiction: str) -> Mapping[str, frozenset[str]]:
+        adopted = self.register.pack_on(jurisdiction, self.day)
+        return adopted.pack.speakers(self.day) if adopted is not None and adopted.pack is not None else {}
+
+    # ---- facts of a pair
+
+    def _attested(self, name: str, law: str) -> Fact:
+        side, _, claim = name.partition(".attested.")
+        owner, to = self.text("item.owner"), self.text("recipient.party")
+        party, other = (owner, to) if side == "transferor" else (to, owner)
+        about = self.text(f"{side}.organisation")
+        by = (f"{side}_party", *(("state",) if self._adopts(party, law) else ()))
+        held = [one for one in self.register.attestations if self._assures(one, party, other, about, claim)]
+        if not held:
+            why = f"{party} has no attestation `{claim}` of {about} in force"
+            return Fact(name=name, value=False, says=Says.ACT, by=by, why=why)
+        one = max(held, key=lambda one: self._until(one.party, one.terms.term.last))
+        until = self._until(one.party, one.terms.term.last)
+        return Fact(
+            name=name, value=True, says=Says.ACT, by=by, rests_on=one.act, until=until if until != FAR else None
+        )
+
+    def _assures(self, one: Attestation, party: str, other: str, about: str, claim: str) -> bool:
+        """A party vouches for its own organisations, each by name; for itself where it is asked about as such."""
+        terms = one.terms
+        return (
+            (one.party, terms.claim) == (party, claim)
+            and about.partition("/")[0] == party
+            and about in {terms.about, f"{terms.about}/{terms.about}"}
+            and (isinstance(terms.other, UnsetType) or terms.other == other)
+            and not one.revoked
+            and terms.term.holds(self.day)
+            and not is_gone(self.register, self.charter, party, self.day)
+        )
+
+    def _until(self, party: str, last: str | None) -> str:
+        """The last day of something that a party grants: its own, or the party's last day in the partnership."""
+        gone = gone_from(self.charter, self.register.parties.get(party))
+        return min(last or FAR, day_before(gone) if gone else FAR)
+
+    def _adopts(self, party: str, law: str) -> bool:
+        return bool(law) and self.charter.jurisdiction(law).adopter == party
+
+    def _determined(self, name: str, law: str) -> Fact:
+        """What those say whom the law asks; the no of one of them stands."""
+        authority, _, condition = name.removeprefix("determined.").rpartition(".")
+        for side in made_of(name, law):
+            self.fact(side)
+        wanted = self.speakers(law).get(name, frozenset())
+        told = [one for one in self.thing.judged(law, authority, condition) if self._roles(one.party, law) & wanted]
+        if not told:
+            return _unknown(name, "nobody whom the law asks has determined it for the item under its label")
+        said = next((one for one in told if not one.terms.holds), told[0])
+        agreed = [one for one in told if one.terms.holds == said.terms.holds]
+        by = sorted({role for one in agreed for role in self._roles(one.party, law)})
+        return Fact(name=name, value=said.terms.holds, says=Says.ACT, by=tuple(by), rests_on=said.act)
+
+    def _roles(self, party: str, law: str) -> frozenset[str]:
+        """In whose name a party speaks about this item under this law."""
+        roles: set[str] = set()
+        if party == self.text("item.owner"):
+            roles |= {"transferor_officer", "transferor_party", "owner"}
+        if party in self.words("item.owners"):
+            roles.add("owner")
+        if party == self.text("recipient.party"):
+            roles.add("recipient_party")
+        if self._adopts(party, law):
+            roles.add("state")
+        return frozenset(roles)
+
+    def _licensed(self, name: str, law: str) -> Fact:
+        """The licence drawn on already comes first, then the one that lasts longest."""
+        for side in made_of(name, law):
+            self.fact(side)
+        open_, why = False, "no licence that names the item is granted"
+        found: list[tuple[bool, str, str]] = []
+        for one in sorted(self.thing.licences(law, name.removeprefix("licensed.")), key=lambda one: one.act):
+            value, words, drawn = self._covers(one)
+            if value is Three.YES:
+                found.append((drawn, self._until(one.party, one.terms.term.last), one.act))
+            elif value is Three.UNKNOWN or not open_:
+                open_, why = open_ or value is Three.UNKNOWN, words
+        if found:
+            _, until, act = max(found, key=lambda row: row[:2])
+            return Fact(
+                name=name, value=True, says=Says.ACT, by=("state",), rests_on=act, until=until if until != FAR else None
+            )
+        return _unknown(name, why) if open_ else Fact(name=name, value=False, says=Says.ACT, by=("state",), why=why)
+
+    def _covers(self, one: LicenceState) -> tuple[Three, str, bool]:
+        if one.revoked or is_gone(self.register, self.charter, one.party, self.day):
+            return Three.NO, f"licence {one.terms.licence} is revoked, replaced, or of a party that has left", False
+        organisation = self.text("recipient.organisation")
+        drawn = (one.act, organisation) in self.thing.draws()
+        # Quantity and value are drawn once per licence, item version and organisation: opening again uses up nothing.
+        used = Used(quantity=one.used + (0 if drawn else 1), value=self._value_used(one, drawn=drawn))
+        name = f"{self.thing.id}@{self.thing.version}"
+        holder = self.text("transferor.organisation")
+        value, words = licence_covers(_licence(one), holder, organisation, name, self.day, used)
+        return value, "; ".join(words), drawn
+
+    def _value_used(self, one: LicenceState, *, drawn: bool) -> Money | None:
+        """The value drawn so far and by this release; None where one is not stated in the licence's currency."""
+        limit = one.terms.value
+        if isinstance(limit, UnsetType):
+            return None
+        holder = one.terms.holder.partition("/")[0]
+        uses = [
+            use
+            for release in self.register.releases.values()
+            for use in release.terms.uses
+            if release.party == holder and use.licence == one.act and use.quantity
+        ]
+        values = [*(use.value for use in uses), *(() if drawn else (self.question.value,))]
+        total = 0
+        for value in values:
+            if isinstance(value, UnsetType) or value.currency != limit.currency:
+                return None
+            total += value.amount
+        return Money(amount=total, currency=limit.currency)
 
 
-_PLAIN: dict[str, Callable[[Case], Fact]] = {
-    "item.owner": lambda c: _act_fact("item.owner", c.item.party, c),
-    "item.owners": lambda c: _act_fact("item.owners", c.item.facts.owners, c),
-    "item.organisation": lambda c: _act_fact("item.organisation", c.item.facts.organisation, c),
-    "item.project": lambda c: _act_fact("item.project", c.item.facts.project, c),
-    "item.areas": lambda c: _act_fact("item.areas", c.item.facts.areas, c),
-    "item.label": lambda c: _act_fact("item.label", _label_words(c), c, c.item.label_act),
-    "item.origins": lambda c: _stated("item.origins", c, c.item.facts.origins),
-    "item.flags": lambda c: _stated("item.flags", c, c.item.facts.flags),
-    "item.kind": lambda c: _act_fact("item.kind", c.item.facts.nature, c),
-    "item.classified": _classified,
-    "transferor.party": lambda c: _act_fact("transferor.party", c.item.party, c),
-    "transferor.organisation": lambda c: _act_fact("transferor.organisation", c.item.facts.organisation, c),
-    "transferor.code": lambda c: _code("transferor.code", c.owner),
-    "recipient.party": lambda c: _asked("recipient.party", c.question.to.party),
-    "recipient.organisation": lambda c: _asked("recipient.organisation", c.question.to.organisation),
-    "recipient.code": lambda c: _code("recipient.code", c.recipient),
-    "recipient.nationalities": lambda c: _said(c, "nationalities", c.question.to.nationalities),
-    "recipient.employment": lambda c: _said(c, "employment", c.question.to.employment),
-    "recipient.clearance": lambda c: _said(c, "clearance", _clearance_words(c)),
-    "place.origin": lambda c: _code("place.origin", c.owner),
-    "place.destination": lambda c: _code("place.destination", c.recipient),
-    "place.access": lambda c: _asked("place.access", c.question.place, c.question.place_says),
-    "transfer.purpose": lambda c: _asked("transfer.purpose", c.question.purpose),
-    "transfer.method": lambda c: _asked("transfer.method", c.question.method),
-    "transfer.value": lambda c: (
-        _unknown("transfer.value", "no value is stated")
-        if isinstance(c.question.value, UnsetType)
-        else _asked("transfer.value", Money(amount=c.question.value.amount, currency=c.question.value.currency))
-    ),
-}
-
-
-def _label_words(case: Case) -> tuple[str, ...]:
-    label = case.item.label
-    rel = (
-        ("unmarked",)
-        if isinstance(label.rel, UnsetType)
-        else tuple(f"rel:{one}" for one in label.rel) or ("rel:nobody",)
-    )
-    return (*(str(level) for level in label.levels), *rel, *(f"tag:{one}" for one in label.tags))
-
-
-def _clearance_words(case: Case) -> str | UnsetType:
-    held = case.question.to.clearance
-    return (
-        UNSET
-        if isinstance(held, UnsetType)
-        else f"{held.system} {held.level}" + ("" if isinstance(held.until, UnsetType) else f" until {held.until}")
+def _licence(one: LicenceState) -> LawLicence:
+    terms = one.terms
+    return LawLicence(
+        id=terms.licence,
+        jurisdiction=terms.jurisdiction,
+        authority=terms.authority,
+        holder=terms.holder,
+        recipients=terms.recipients,
+        items=terms.items,
+        valid=Span(first=terms.term.since, last=terms.term.last),
+        quantity=None if isinstance(terms.quantity, UnsetType) else terms.quantity,
+        value=None
+        if isinstance(terms.value, UnsetType)
+        else Money(amount=terms.value.amount, currency=terms.value.currency),
+        provisos=terms.provisos,
     )

@@ -1,8 +1,8 @@
 """What would change before anybody signs: acts assumed to be in force, decided before and after.
 
-`assume` answers "if these acts stood and every vote on them were confirmed". It invents no rights of its own: a draft that
-could never count is refused (a proposal that the charter makes void, a word about what is another's), and so is one
-whose effect on access is not rehearsed here.
+`assume` answers "if these acts stood and every vote on them were confirmed". It invents no rights of its own: a draft
+that could never count is refused (a proposal that the charter makes void, a word about what is another's, a term that
+is over), and so is one whose effect on access is not rehearsed here.
 
 Source: spec/decision.md, "Impact".
 """
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
-from msgspec import UNSET, Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from relto import acts
 from relto.acts import Act, EngagementState, LicenceState, Register
@@ -21,6 +21,7 @@ from relto.acts.fold import _Fold, _load_pack
 from relto.acts.register import AdoptedPack, Attestation, Denial, Determination, ItemState, Proposal, RosterState
 from relto.charter import Charter
 from relto.errors import NotFound, Refused
+from relto.release.question import date_of
 from relto.release.search import Declared, Row, live, newest, pairs, rosters
 
 replace = msgspec.structs.replace
@@ -73,7 +74,9 @@ def _pair(row: Row) -> tuple[str, int, str, str]:
 
 
 def assume(register: Register, drafts: Iterable[Act], day: int) -> Register:
-    """The register as if these acts stood from that day on, each vote given and confirmed, in the order given.
+    """The register as if these acts stood, each vote given and confirmed, in the order given.
+
+    day: today, in ms.
 
     Raises: Refused, NotFound.
     """
@@ -83,8 +86,17 @@ def assume(register: Register, drafts: Iterable[Act], day: int) -> Register:
                 f"the effect of `{acts.kind_of(draft)}` on access cannot be rehearsed",
                 hint="propose, consent, register, relabel, determine, licence, attest, suspend … can",
             )
-        register = _EFFECTS[type(draft)](register, draft, acts.act_id(acts.write(draft)), day)
+        _not_over(draft, date_of(day))
+        register = _EFFECTS[type(draft)](register, draft, acts.act_id(acts.write(draft)))
     return register
+
+
+def _not_over(draft: Act, today: str) -> None:
+    """A term that is over by today gives nothing from now on."""
+    holder = draft.what if isinstance(draft, acts.Propose) else draft
+    term = getattr(holder, "term", None)
+    if isinstance(term, acts.Term) and not isinstance(term.until, UnsetType) and term.until <= today:
+        raise Refused(f"its term ended on {term.last}, so it would change nothing")
 
 
 def _charter(register: Register) -> Charter:
@@ -101,7 +113,7 @@ def _speaks_for(author: str, name: str) -> None:
 # ---- proposals and votes --------------------------------------------------------------------------------------------
 
 
-def _proposal(register: Register, draft: acts.Propose, id_: str, day: int) -> Register:
+def _proposal(register: Register, draft: acts.Propose, id_: str) -> Register:
     what, name = draft.what, draft.subject.partition("/")[2]
     if isinstance(what, acts.Engagement):
         return _engagement(register, what, name, id_, draft.subject)
@@ -139,7 +151,7 @@ def _open_slot(register: Register, proposal: str) -> Proposal:
     return slot
 
 
-def _consent(register: Register, draft: acts.Consent, id_: str, day: int) -> Register:
+def _consent(register: Register, draft: acts.Consent, _id: str) -> Register:
     """One vote more. With the last of them the proposal is in force, for confirmation is assumed."""
     slot = _open_slot(register, draft.proposal)
     if draft.author not in slot.missing:
@@ -148,10 +160,10 @@ def _consent(register: Register, draft: acts.Consent, id_: str, day: int) -> Reg
     if missing:
         return replace(register, slots={**register.slots, slot.id: replace(slot, missing=missing)})
     assert isinstance(slot.stated.act, acts.Propose)
-    return _proposal(register, slot.stated.act, slot.id, day)
+    return _proposal(register, slot.stated.act, slot.id)
 
 
-def _refuse(register: Register, draft: acts.Refuse, id_: str, day: int) -> Register:
+def _refuse(register: Register, draft: acts.Refuse, _id: str) -> Register:
     slot = _open_slot(register, draft.proposal)
     if draft.author not in slot.missing:
         raise Refused(f"`{draft.author}` has no vote left on this proposal")
@@ -161,7 +173,7 @@ def _refuse(register: Register, draft: acts.Refuse, id_: str, day: int) -> Regis
 # ---- items ----------------------------------------------------------------------------------------------------------
 
 
-def _register(register: Register, draft: acts.RegisterItem, id_: str, day: int) -> Register:
+def _register(register: Register, draft: acts.RegisterItem, id_: str) -> Register:
     _speaks_for(draft.author, draft.item)
     _speaks_for(draft.author, draft.organisation)
     held = register.items.get(draft.item, ())
@@ -181,11 +193,11 @@ def _register(register: Register, draft: acts.RegisterItem, id_: str, day: int) 
     return replace(register, items={**register.items, draft.item: versions})
 
 
-def _relabel(register: Register, draft: acts.Relabel, id_: str, day: int) -> Register:
+def _relabel(register: Register, draft: acts.Relabel, id_: str) -> Register:
     return _on_item(register, draft, label=draft.label, label_act=id_)
 
 
-def _retire(register: Register, draft: acts.Retire, id_: str, day: int) -> Register:
+def _retire(register: Register, draft: acts.Retire, id_: str) -> Register:
     return _on_item(register, draft, retired=id_)
 
 
@@ -203,14 +215,14 @@ def _on_item(register: Register, draft: acts.Relabel | acts.Retire, **fields: An
 # ---- what parties state alone ---------------------------------------------------------------------------------------
 
 
-def _determine(register: Register, draft: acts.Determine, id_: str, day: int) -> Register:
+def _determine(register: Register, draft: acts.Determine, id_: str) -> Register:
     # A judgement drafted beside a relabel is meant for the label that the relabel sets.
     on = register.item(draft.item, draft.version).label_act
     made = Determination(act=id_, party=draft.author, terms=replace(draft, on=on))
     return replace(register, determinations=(*register.determinations, made))
 
 
-def _licence(register: Register, draft: acts.Licence, id_: str, day: int) -> Register:
+def _licence(register: Register, draft: acts.Licence, id_: str) -> Register:
     if _charter(register).jurisdiction(draft.jurisdiction).adopter != draft.author:
         raise Refused(f"`{draft.author}` grants no licences of {draft.jurisdiction}")
     held = {
@@ -220,13 +232,13 @@ def _licence(register: Register, draft: acts.Licence, id_: str, day: int) -> Reg
     return replace(register, licences={**held, id_: LicenceState(act=id_, party=draft.author, terms=draft)})
 
 
-def _attest(register: Register, draft: acts.Attest, id_: str, day: int) -> Register:
+def _attest(register: Register, draft: acts.Attest, id_: str) -> Register:
     _speaks_for(draft.author, draft.about)
     made = Attestation(act=id_, party=draft.author, terms=draft)
     return replace(register, attestations=(*register.attestations, made))
 
 
-def _adopt(register: Register, draft: acts.Adopt, id_: str, day: int) -> Register:
+def _adopt(register: Register, draft: acts.Adopt, id_: str) -> Register:
     if _charter(register).jurisdiction(draft.jurisdiction).adopter != draft.author:
         raise Refused(f"`{draft.author}` may not adopt the law of {draft.jurisdiction}")
     data = register.objects.get(draft.pack)
@@ -238,16 +250,16 @@ def _adopt(register: Register, draft: acts.Adopt, id_: str, day: int) -> Registe
     return replace(register, packs={**register.packs, draft.jurisdiction: packs})
 
 
-def _roster(register: Register, draft: acts.Roster, id_: str, day: int) -> Register:
+def _roster(register: Register, draft: acts.Roster, id_: str) -> Register:
     made = RosterState(act=id_, party=draft.author, terms=draft)
     return replace(register, rosters={**register.rosters, draft.author: made})
 
 
-def _revoke(register: Register, draft: acts.Revoke, id_: str, day: int) -> Register:
+def _revoke(register: Register, draft: acts.Revoke, id_: str) -> Register:
     """Only its author revokes, and only what is his."""
-    granted = {
-        one.act: one.party for one in (*register.attestations, *register.determinations, *register.licences.values())
-    }
+    granted = {one.act: one.party for one in register.attestations}
+    granted |= {one.act: one.party for one in register.determinations}
+    granted |= {one.act: one.party for one in register.licences.values()}
     target = draft.act if draft.act in granted else register.act(draft.act).id
     if granted.get(target) != draft.author:
         raise Refused(f"`{draft.author}` has granted nothing by act `{target[:16]}`")
@@ -263,7 +275,7 @@ def _revoke(register: Register, draft: acts.Revoke, id_: str, day: int) -> Regis
     )
 
 
-def _suspend(register: Register, draft: acts.Suspend, id_: str, day: int) -> Register:
+def _suspend(register: Register, draft: acts.Suspend, id_: str) -> Register:
     one = next((one for one in register.engagements.values() if one.proposal == draft.engagement), None)
     if one is None:
         raise NotFound(f"no engagement rests on proposal `{draft.engagement[:16]}`")
@@ -272,12 +284,10 @@ def _suspend(register: Register, draft: acts.Suspend, id_: str, day: int) -> Reg
         raise Refused(f"`{draft.author}` was not asked for its consent to {one.id}, and cannot suspend it")
     denial = Denial(author=draft.author, subject=draft.engagement, kind="suspend", act=id_)
     stopped = replace(one, suspended=tuple(sorted((*one.suspended, (draft.author, id_)))))
-    return replace(
-        register, denials=register.denials | {denial}, engagements={**register.engagements, one.id: stopped}
-    )
+    return replace(register, denials=register.denials | {denial}, engagements={**register.engagements, one.id: stopped})
 
 
-def _lift(register: Register, draft: acts.Lift, id_: str, day: int) -> Register:
+def _lift(register: Register, draft: acts.Lift, _id: str) -> Register:
     """Only who suspended lifts; the orders to return that the suspension opened go with it."""
     held = {act: author for one in register.engagements.values() for author, act in one.suspended}
     if held.get(draft.suspend) != draft.author:
@@ -294,11 +304,11 @@ def _lift(register: Register, draft: acts.Lift, id_: str, day: int) -> Register:
     )
 
 
-def _withdraw(register: Register, draft: acts.Withdraw, id_: str, day: int) -> Register:
+def _withdraw(register: Register, draft: acts.Withdraw, _id: str) -> Register:
     return assume_withdrawn(register, draft.author, draft.on)
 
 
-_EFFECTS: Final[Mapping[type[Act], Callable[[Register, Any, str, int], Register]]] = {
+_EFFECTS: Final[Mapping[type[Act], Callable[[Register, Any, str], Register]]] = {
     acts.Propose: _proposal,
     acts.Consent: _consent,
     acts.Refuse: _refuse,
@@ -344,8 +354,8 @@ class Withdrawal(Struct, frozen=True, kw_only=True):
 
 
 def rehearse_withdrawal(register: Register, party: str, on: str, day: int) -> Withdrawal:
-    """Against what holds today: terms that end by themselves before the notice is over are counted apart, and nobody knows how old a
-    sight will be then.
+    """Against what holds today: what ends by itself before the notice is over is counted apart, and nobody knows how
+    old a sight will be then.
 
     Raises: NotFound for a party that is none of the partnership's.
     """
@@ -392,13 +402,11 @@ def _fresh_at(register: Register, day: int) -> Register:
 def words(draft: Act) -> str:
     """An act in one line."""
     if isinstance(draft, acts.Propose) and isinstance(draft.what, acts.Engagement):
-        what = draft.what
-        return f"{what.party} takes part in {what.project} ({', '.join(what.areas)}) up to {', '.join(map(str, what.ceiling))}"
+        what, top = draft.what, ", ".join(map(str, draft.what.ceiling))
+        return f"{what.party} takes part in {what.project} ({', '.join(what.areas)}) up to {top}"
     if isinstance(draft, acts.Relabel | acts.RegisterItem):
         rel = "the owners" if draft.label.rel is UNSET else ", ".join(draft.label.rel) or "nobody"
         return f"{draft.item}@{draft.version} is releasable to {rel}"
     if isinstance(draft, acts.Licence):
         return f"licence {draft.licence} for {', '.join(draft.recipients)}"
     return acts.kind_of(draft)
-
-

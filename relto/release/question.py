@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from relto.acts import AuthorityRef, Money, RecipientClass, Saying
 from relto.errors import EXIT_DENY, EXIT_PERMIT, EXIT_UNDETERMINED
-from relto.law import Finding, Three
+from relto.law import Fact, Finding, Says, Three
 
 ENGINE = 1  # a change of meaning is a new number; old ones stay until no retained release names them
+ID_PREFIX = b"relto decision v1\0"
 Answer = Literal["permit", "deny", "undetermined"]
 Method = Literal["key", "oral", "visual", "physical", "carried"]
 EXIT: dict[Answer, int] = {"permit": EXIT_PERMIT, "deny": EXIT_DENY, "undetermined": EXIT_UNDETERMINED}
@@ -27,8 +29,15 @@ def date_of(day: int) -> str:
     return dt.datetime.fromtimestamp(day / 1000, dt.UTC).date().isoformat()
 
 
+def day_before(day: str) -> str:
+    return (dt.date.fromisoformat(day) - dt.timedelta(days=1)).isoformat()
+
+
 class Question(Struct, frozen=True, kw_only=True):
-    """May this class of recipient have this version of this item, for this purpose, at this place, on this day?"""
+    """May this class of recipient have this version of this item, for this purpose, at this place, on this day?
+
+    request: digest of the exact request, where the charter wants an officer to approve each.
+    """
 
     to: RecipientClass
     item: str
@@ -40,6 +49,7 @@ class Question(Struct, frozen=True, kw_only=True):
     method: Method = "key"
     value: Money | UnsetType = UNSET
     day: int
+    request: str | UnsetType = UNSET
 
     @property
     def date(self) -> str:
@@ -47,17 +57,26 @@ class Question(Struct, frozen=True, kw_only=True):
 
 
 class Change(Struct, frozen=True, kw_only=True):
-    """One step of a set that would turn the answer into a permit. set: which of the alternatives it belongs to, 1 first."""
+    """One step of a set that would turn the answer into a permit.
+
+    set: which of the alternatives it belongs to, 1 first and smallest. kind: of the act, or the fact to be stated;
+    detail: what a draft of it needs. by: the day after which it comes too late.
+    """
 
     needs: str
     of: str
     kind: str
     by: str | UnsetType = UNSET
     set: int = 1
+    detail: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
 class Decision(Struct, frozen=True, kw_only=True):
-    """The answer and every rule that was tried, in order. `id` is content-addressed: equal inputs, equal id, on every node."""
+    """The answer and every rule that was tried, in order.
+
+    `id` is content-addressed: equal inputs, equal id, on every node. `valid_until`: the last day on which the permit
+    can hold as it stands.
+    """
 
     answer: Answer
     findings: tuple[Finding, ...]
@@ -70,38 +89,62 @@ class Decision(Struct, frozen=True, kw_only=True):
     @property
     def failing(self) -> tuple[Finding, ...]:
         """The conjuncts that are not yes."""
-        return tuple(one for one in self.findings if "/" not in one.rule and one.value is not Three.YES)
+        return tuple(one for one in self.findings if is_conjunct(one) and one.value is not Three.YES)
 
     @property
     def rests_on(self) -> tuple[str, ...]:
-        """Ids of the acts behind the facts of a permit, sorted."""
-        found = {
-            fact.rests_on
-            for one in self.findings
-            for fact in one.facts
-            if not isinstance(fact.rests_on, UnsetType) and len(fact.rests_on) == 64
-        }
-        return tuple(sorted(found))
+        """Ids of the acts behind the facts, sorted; digests of packs are in the authorities."""
+        return tuple(sorted({act for one in self.findings for fact in one.facts if (act := act_of(fact))}))
 
 
-def decision_id(question: Question, answer: Answer, findings: tuple[Finding, ...]) -> str:
-    """SHA-256 over canonical JSON of the question's class, the answer, every finding (rule, value, facts with what they rest on) and the engine.
+def is_conjunct(finding: Finding) -> bool:
+    """A rule id with `/` is a part of the conjunct before it."""
+    return "/" not in finding.rule
+
+
+def act_of(fact: Fact) -> str:
+    """The act that a fact rests on, or empty; a pack is named by the digest of its text, which is no act."""
+    return "" if isinstance(fact.rests_on, UnsetType) or fact.says is Says.PACK else fact.rests_on
+
+
+def canonical(to: RecipientClass) -> RecipientClass:
+    """The same class in one spelling: nationalities sorted, each once; a speaker only for what is stated."""
+    nations = to.nationalities
+    stated = {"employment": to.employment, "nationalities": nations, "clearance": to.clearance}
+    return msgspec.structs.replace(
+        to,
+        nationalities=nations if isinstance(nations, UnsetType) else tuple(sorted(set(nations))),
+        says={name: who for name, who in to.says.items() if not isinstance(stated[name], UnsetType)},
+    )
+
+
+def id_bytes(question: Question, answer: Answer, findings: tuple[Finding, ...]) -> bytes:
+    """What the decision id is the SHA-256 of: the prefix, then canonical JSON (spec/decision.md, "The id").
 
     The day is not in it: only what comparisons with it yielded. Nor are words, sight, pseudonym or request.
     """
-    view = {
-        "engine": ENGINE,
-        "to": question.to,
-        "rest": [question.purpose, question.place, question.place_says, question.method, question.value if question.value is not UNSET else [], question.part if question.part is not UNSET else ""],
-        "answer": answer,
-        "findings": [
-            [one.rule, one.value.value, sorted([fact.name, _encoded(fact.value), "" if isinstance(fact.rests_on, UnsetType) else fact.rests_on] for fact in one.facts)]
-            for one in findings
-        ],
-    }  # fmt: skip
-    return hashlib.sha256(b"relto decision v1\0" + msgspec.json.encode(view, order="sorted")).hexdigest()
+    asked: dict[str, Any] = {
+        "item": f"{question.item}@{question.version}",
+        "method": question.method,
+        "place": question.place,
+        "place_says": question.place_says,
+        "purpose": question.purpose,
+        "to": canonical(question.to),
+    }
+    if not isinstance(question.part, UnsetType):
+        asked["part"] = question.part
+    if not isinstance(question.value, UnsetType):
+        asked["value"] = question.value
+    rows = [[one.rule, one.value.value, sorted(map(_fact_row, one.facts))] for one in findings]
+    view = {"answer": answer, "engine": ENGINE, "findings": rows, "question": asked}
+    return ID_PREFIX + msgspec.json.encode(view, order="sorted")
 
 
-def _encoded(value: object) -> str:
-    """A fact's value as canonical JSON; unknown as an empty text, which no JSON value is."""
-    return "" if isinstance(value, UnsetType) else msgspec.json.encode(value, order="sorted").decode()
+def decision_id(question: Question, answer: Answer, findings: tuple[Finding, ...]) -> str:
+    return hashlib.sha256(id_bytes(question, answer, findings)).hexdigest()
+
+
+def _fact_row(fact: Fact) -> list[str]:
+    """Name, value as canonical JSON (empty for unknown, which no JSON value is), and what it rests on."""
+    value = "" if isinstance(fact.value, UnsetType) else msgspec.json.encode(fact.value, order="sorted").decode()
+    return [fact.name, value, "" if isinstance(fact.rests_on, UnsetType) else fact.rests_on]

@@ -1,6 +1,7 @@
 """A decision in words: the same in the command line, the API and the pages.
 
-One sentence a rule, worded so that "holds" is good; one a code for when it does not. Rules of law bring their own words in the adopted text.
+One sentence a rule, worded so that "holds" is good; one a code for when it does not. Rules of law bring their own words
+in the adopted text.
 """
 
 from __future__ import annotations
@@ -11,25 +12,26 @@ from relto.release.question import Question
 
 HOLDS = {
     "standing.person": "{to} vouches for this person as one of its people",
-    "standing.organisation": "{to} attests the organisation {organisation}",
+    "standing.organisation": "{to} attests its organisation {organisation}",
     "standing.party": "{to} is known here by its own ledger and has not withdrawn",
     "scope": "{to} takes part in what the item belongs to",
     "purpose": "the purpose {purpose} is declared, and allowed for the project",
     "label.level": "the clearance covers every level of the item's label",
     "label.release": "the label releases the item to {to} and to every nationality of the person",
     "label.tags": "every compartment of the label is held",
-    "denied": "nothing suspends, recalls, freezes or withholds",
+    "denied": "nothing suspends, recalls, retires, freezes, disputes or withholds",
     "fresh": "every ledger that the answer depends on was seen recently enough",
-    "owner": "the owner's own rule permits",
+    "owner": "every owner is named, and the owners' own rule permits",
 }
 FAILS = {
     "PERSON_UNKNOWN": "{to} has not said whether this person works for {organisation}",
     "PERSON_NOT_EMPLOYED": "{to} says that this person does not work for {organisation}",
     "ORGANISATION_NOT_ATTESTED": "{to} has not attested {organisation}",
+    "ORGANISATION_OF_ANOTHER_PARTY": "{organisation} is no organisation of {to}, which vouches for its own only",
     "PARTY_UNKNOWN": "no ledger of {to} is held here",
     "PARTY_WITHDRAWN": "{to} has withdrawn",
     "PILLAR_CLOSED": "the item belongs to a pillar that is closed to {to}",
-    "NO_SUCH_PROJECT": "the item's project is not in the charter",
+    "NO_SUCH_PROJECT": "the item's project is neither in the charter nor begun by an act",
     "PROJECT_NOT_RUNNING": "the item's project does not run on this day",
     "NOT_A_PARTICIPANT": "{to} does not take part in the item's project",
     "NOT_ENGAGED": "{to} is not engaged in the item's project",
@@ -38,7 +40,7 @@ FAILS = {
     "ENGAGEMENT_NOT_BEGUN": "the engagement of {to} has not begun",
     "OBSERVER_ONLY": "{to} is an observer in the project, which gives it no item",
     "AREA_NOT_COVERED": "the engagement of {to} does not cover the item's area",
-    "OVER_CEILING": "the item's level is above the ceiling of {to}'s engagement",
+    "OVER_CEILING": "the item's level is not within the ceiling of {to}'s engagement",
     "PURPOSE_NOT_DECLARED": "the charter declares no purpose {purpose}",
     "PURPOSE_NOT_FOR_PROJECT": "the purpose {purpose} is not one of the item's project",
     "CLEARANCE_UNKNOWN": "{to} has not stated a clearance for this person",
@@ -48,14 +50,21 @@ FAILS = {
     "RELEASABLE_TO_NOBODY": "the label releases the item to nobody",
     "NOT_RELEASABLE": "the label does not release the item to {to} or to one of the person's nationalities",
     "NATIONALITY_UNKNOWN": "{to} has not stated the person's nationalities",
-    "TAG_NOT_HELD": "the label carries a compartment that is not held",
+    "LETTERS_UNKNOWN": "no text says by which letters markings name {to}",
+    "TAG_NOT_HELD": "the label carries a compartment that nobody has stated to be held",
     "SUSPENDED": "the engagement of {to} is suspended",
-    "RECALLED": "the item was recalled from {to}",
+    "RECALLED": "the item, or a part of it, was recalled from {to}",
+    "RETIRED": "the item is retired",
+    "WITHDRAWN": "the owner has withdrawn",
     "FROZEN": "a ledger that this rests on is frozen",
     "OWED": "entries addressed to this node have not been opened to it",
-    "WITHDRAWN": "the owner has withdrawn",
-    "ITEM": "the item is retired",
+    "DISPUTED": "something that this rests on is signed with a disputed key",
     "STALE": "a ledger that the answer depends on was not seen recently enough",
+    "OWNER_LEFT_OUT": "the item does not name the party in whose ledger it stands among its owners",
+    "CO_OWNER_LEFT_OUT": "the owner of a part is not among the item's owners and has not given up control of the part",
+    "PART_UNKNOWN": "a part of the item is not known here",
+    "NOT_APPROVED": "no officer of the owner has approved this request",
+    "REFUSED": "an officer of the owner has refused this request",
     "LAW_NOT_ADOPTED": "no adopted text says what the law of this jurisdiction is on this day",
     "NO_AUTHORITY": "no authority of this law is shown to cover this transfer",
     "POINTER": "named for completeness; it is not evaluated here and never permits",
