@@ -1,0 +1,139 @@
+"""A real served node, asked by whoever: what is not for you and what is not there get the same bytes."""
+
+import json
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+
+from relto.demo.stage import free_ports
+from relto.node.desk import Served
+from relto.node.home import init
+from relto.node.config import Config
+from relto.node.tokens import sign_request
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory):
+    """A served demo node with one pinned partner (which is not served)."""
+    root = tmp_path_factory.mktemp("served")
+    (port,) = free_ports(1)
+    config = Config(party="gbr", partnership="aukus", name="United Kingdom", url=f"http://127.0.0.1:{port}", origin="gbr.localhost/aukus/0", demo=True)
+    own = init(root / "gbr", config)
+    other = init(root / "usa", Config(party="usa", partnership="aukus", name="United States", url="http://127.0.0.1:1", origin="usa.localhost/aukus/0", demo=True))
+    own.pin(other.inception(), "words")
+    own.store.close()
+    log = (root / "log").open("wb")
+    process = subprocess.Popen([sys.executable, "-m", "relto", "node", "serve", "--node", str(root / "gbr")], stdout=log, stderr=log)
+    desk = Served(root / "gbr")
+    deadline = time.monotonic() + 30
+    while not desk.alive():
+        assert time.monotonic() < deadline, (root / "log").read_text()
+        time.sleep(0.05)
+    yield config.url, root, other
+    process.terminate()
+    process.wait(timeout=10)
+    log.close()
+
+
+def call(url, *, method="GET", body=None, headers=None):
+    request = urllib.request.Request(url, data=body, method=method, headers=headers or {})
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read()
+
+
+def signed(other, path, *, method="GET", body=b"", audience="gbr.localhost/aukus/0", now=None, key=None):
+    return {
+        "authorization": sign_request(
+            key or other.keys.node, origin=other.origin, audience=audience, method=method, path=path, body=body, now=int(time.time()) if now is None else now, random=other.random
+        )
+    }
+
+
+PRIVATE = ["/log/checkpoint", "/log/tile/0/000.p/1", "/log/tile/entries/000.p/1", "/api/v1/objects/" + "0" * 64, "/api/v1/consistency?old=0&new=1", "/api/v1/nothing", "/nothing"]
+
+
+def test_without_a_signature_everything_private_looks_like_nothing(node):
+    url, _, _ = node
+    answers = {call(url + path) for path in PRIVATE if not path.startswith("/nothing")}
+    assert len(answers) == 1
+    status, body = answers.pop()
+    assert status == 404
+    assert json.loads(body)["error"]["code"] == "not-found"
+
+
+def test_a_pinned_node_gets_the_ledger_and_only_with_a_fresh_signature_for_this_call(node):
+    url, _, other = node
+    good = signed(other, "/log/checkpoint")
+    status, note = call(url + "/log/checkpoint", headers=good)
+    assert status == 200
+    assert note.startswith(b"gbr.localhost/aukus/0\n2\n")
+    assert call(url + "/log/checkpoint", headers=good)[0] == 404, "a signature is for one use"
+    for wrong in (
+        signed(other, "/log/tile/0/000.p/1"),
+        signed(other, "/log/checkpoint", audience="aus.localhost/aukus/0"),
+        signed(other, "/log/checkpoint", now=int(time.time()) - 120),
+        signed(other, "/log/checkpoint", now=int(time.time()) + 120),
+        signed(other, "/log/checkpoint", key=other.keys.vouch),
+        {"authorization": "Relto not.a.token"},
+        {"authorization": "Bearer " + "a" * 20},
+    ):
+        assert call(url + "/log/checkpoint", headers=wrong)[0] == 404
+
+
+def test_openings_are_the_ones_that_the_caller_may_open(node):
+    url, _, other = node
+    body = json.dumps({"since": 0, "also": [], "size": 100}).encode()
+    status, answer = call(url + "/api/v1/openings", method="POST", body=body, headers=signed(other, "/api/v1/openings", method="POST", body=body))
+    assert status == 200
+    assert [one["index"] for one in json.loads(answer)["openings"]] == [0, 1]
+    junk = b'{"since": -1e999}'
+    status, answer = call(url + "/api/v1/openings", method="POST", body=junk, headers=signed(other, "/api/v1/openings", method="POST", body=junk))
+    assert status == 400
+    assert b"Traceback" not in answer
+
+
+def test_a_client_without_a_presentation_gets_one_answer(node):
+    url, _, _ = node
+    answers = {
+        call(url + "/kas.AccessService/Rewrap", method="POST", body=body, headers=headers)
+        for body in (b"", b"{}", b"\xff", b'{"signedRequestToken":"a.b.c"}')
+        for headers in ({}, {"authorization": "DPoP x.y.z", "dpop": "a.b.c"}, {"authorization": "Bearer x"})
+    }
+    assert answers == {(401, b'{"code":"unauthenticated","message":"unauthenticated"}')}
+
+
+def test_public_keys_are_open_to_all_and_pages_to_nobody_without_a_ticket(node):
+    url, root, _ = node
+    status, body = call(url + "/kas/v2/kas_public_key?algorithm=ec:secp256r1")
+    assert status == 200
+    assert "BEGIN PUBLIC KEY" in json.loads(body)["publicKey"]
+    assert call(url + "/api/v1/partnership")[0] == 403
+    assert call(url + "/api/v1/partnership", headers={"host": "evil.example"})[0] == 403
+    ticket = Served(root / "gbr").ticket()
+    opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+    with opener.open(url + "/?ticket=" + ticket, timeout=10) as answer:
+        assert answer.status == 200
+    with opener.open(url + "/api/v1/partnership", timeout=10) as answer:
+        assert json.loads(answer.read())["me"] == "gbr"
+    assert call(url + "/?ticket=" + ticket)[0] != 200, "a ticket is taken once"
+
+
+def test_a_second_process_is_told_who_holds_the_directory(node):
+    _, root, _ = node
+    done = subprocess.run([sys.executable, "-m", "relto", "node", "serve", "--node", str(root / "gbr")], capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 2
+    assert "another process writes to" in done.stderr
+
+
+def test_a_body_over_the_limit_is_refused(node):
+    url, _, _ = node
+    status, _ = call(url + "/api/v1/login", method="POST", body=b"x" * (1024 * 1024 + 1), headers={"content-type": "application/json"})
+    assert status == 400
