@@ -100,12 +100,12 @@ class World:
         self.nodes[party] = node
         return node
 
-    def join(self, one: str, other: str) -> str:
-        """Both pin each other; returns the words that both screens show."""
+    def join(self, one: str, other: str) -> tuple[str, str]:
+        """Both pin each other; returns the words that each reads to the other."""
         first, second = self.nodes[one], self.nodes[other]
         first.pin(second.inception(), "words")
         second.pin(first.inception(), "words")
-        return words(*(acts.open_act(node.inception())[1] for node in (first, second)))
+        return words(acts.open_act(first.inception())[1]), words(acts.open_act(second.inception())[1])
 
     def sign(self, party: str, act: Act, *names: str) -> bytes:
         """By named key files, or by whoever this kind of act asks for."""

@@ -174,9 +174,9 @@ def _join(options: argparse.Namespace) -> int:
     if founding and not node.register.partnership and not node.config.pin:
         open_desk.pin(founding)
     mine, theirs = node.register.scans[node.origin].inception_id, acts.open_act(envelope)[1]
-    shown = words(mine, theirs)
-    emit({"party": party, "words": shown, "partnership": founding or None}, as_json=options.json,
-         lines=[f"{party} is pinned; read these words to each other, they must be the same on both screens:", f"  {shown}"])  # fmt: skip
+    emit({"party": party, "words": words(theirs), "own": words(mine), "partnership": founding or None}, as_json=options.json,
+         lines=[f"{party} is pinned; trust it once its officer has read you these words, and you yours to them:",
+                f"  {party}: {words(theirs)}", f"  {node.me}: {words(mine)}"])  # fmt: skip
     return 0
 
 

@@ -186,8 +186,8 @@ class Story:
             for other in members:
                 if one != other:
                     stage[one].desk.join(stage[other].node().inception(), "words")
-        for one, other in (("usa", "gbr"), ("gbr", "aus"), ("usa", "aus")):
-            self.show(f"{one} and {other} read to each other: {words(inceptions[one], inceptions[other])}")
+        for one in members:
+            self.show(f"{one} reads its words to the others, who see the same: {words(inceptions[one])}")
         until(
             lambda: all({*members} - {p} <= set(stage[p].node().register.parties) for p in members),
             "each holds the others' ledgers",
@@ -241,7 +241,7 @@ class Story:
         stage["gbr"].desk.join(jpn.node().inception(), "words")
         jpn.desk.join(stage["gbr"].node().inception(), "words")
         jpn.desk.pin(self.founding)
-        self.show(f"gbr and jpn read to each other: {words(inception, stage['gbr'].register().party('gbr').inception)}")
+        self.show(f"jpn reads its words to gbr, who sees the same: {words(inception)}")
         stage["gbr"].act("introduce", party="jpn", inception=inception, origin="jpn.localhost/aukus/0", address=jpn.url,
                          members=stage["gbr"].node().members_named())  # fmt: skip
         until(

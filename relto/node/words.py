@@ -1,7 +1,10 @@
-"""Six words that two people read to each other to be sure that they hold the same two inceptions.
+"""Six words by which a person who is called by telephone can tell that an inception is the one that the caller has.
 
-Pronounceable by construction: each word is five letters, consonant vowel consonant vowel consonant, sixteen bits; six make 96 bits. An attacker who
-wants two parties to read the same words over different keys has one try in 2^96.
+Each party's words are over its own inception alone: its officer reads them from the own screen, the other compares. So
+somebody in between needs an inception with the words of a given one, 2^96 tries. Were one set of words made from both,
+he would choose both counterfeits, and 2^48 tries find a pair: docs/decisions/0012-words.md.
+
+Pronounceable by construction: each word is five letters, consonant vowel consonant vowel consonant, sixteen bits.
 """
 
 from __future__ import annotations
@@ -11,9 +14,9 @@ import hashlib
 CONSONANTS, VOWELS = "bdfghjklmnprstvz", "aiou"
 
 
-def words(*ids: str, count: int = 6) -> str:
-    """The words of a set of act ids; the order in which they are given does not matter."""
-    digest = hashlib.sha256(b"relto words v1\0" + b"\0".join(one.encode() for one in sorted(ids))).digest()
+def words(inception: str, count: int = 6) -> str:
+    """The words of one act's id."""
+    digest = hashlib.sha256(b"relto words v1\0" + inception.encode()).digest()
     found = []
     for place in range(count):
         bits = int.from_bytes(digest[2 * place : 2 * place + 2], "big")
