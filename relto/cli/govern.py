@@ -14,6 +14,7 @@ import msgspec
 
 from relto import acts, charter, law
 from relto.acts import Act
+from relto.charter.text import is_date
 from relto.cli.main import common, emit, node_dir
 from relto.cli.show import table
 from relto.errors import Malformed, NotFound, ReltoError
@@ -44,7 +45,8 @@ def add(commands: Any) -> None:
         one.add_argument(
             "pack", nargs="?", metavar="PACK", help="a shipped pack, a file or a directory; without it all shipped ones"
         )
-        one.add_argument("--at", metavar="DAY", default="")
+        if verb == "show":
+            one.add_argument("--at", metavar="DAY", default="", help="the text as it is the law on that day; else today")
         one.set_defaults(call=call)
     for noun, list_call, show_call in (
         ("party", _party_list, _party_show), ("project", _project_list, _project_show), ("engagement", _engagement_list, _engagement_show),
@@ -420,6 +422,8 @@ def _packs(options: argparse.Namespace) -> list[tuple[law.Pack, str, str]]:
 def _law_show(options: argparse.Namespace) -> int:
     name = options.pack or ""
     day = options.at or time.strftime("%Y-%m-%d", time.gmtime())
+    if not is_date(day):
+        raise Malformed(f"`{day[:40]}` is not a day of the calendar", hint="write it as 2026-11-22")
     if name and name not in shipped("law") and not Path(name).exists():
         options.pack = None  # an authority's id: look for it in the shipped packs
     shown, lines = [], []
