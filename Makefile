@@ -1,6 +1,7 @@
 # make demo      a whole partnership on this machine, told step by step
 # make test      the tests (under five minutes on two cores)
-# make check     format, lint, types
+# make check     format, lint, types, architecture, documents
+# make docs      write what documents take from code
 # make soak      the simulator for as long as SOAK_S says (seconds; 600)
 # make bench     measured ratios
 # make lock      write requirements/*.txt anew from pyproject.toml
@@ -20,6 +21,9 @@ check: .venv/ready
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/pytest -q tests/test_architecture.py tests/test_docs.py
+
+docs: .venv/ready
+	.venv/bin/python tests/write_docs.py
 
 soak: .venv/ready
 	RELTO_SOAK_S=$(SOAK_S) .venv/bin/pytest -q -m slow
@@ -45,4 +49,4 @@ lock: | $(UV)
 	$(LOCK) --extra test pyproject.toml -o requirements/test.txt
 	echo 'uv==0.13.9' | $(LOCK) - -o requirements/uv.txt
 
-.PHONY: demo test check soak bench lock
+.PHONY: demo test check docs soak bench lock
