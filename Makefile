@@ -9,6 +9,7 @@
 UV ?= $(or $(shell command -v uv),.uv/bin/uv)
 export UV_PYTHON_DOWNLOADS = never
 SOAK_S ?= 600
+CODE = bench relto tests
 
 demo: .venv/ready
 	.venv/bin/relto demo $(DEMO)
@@ -17,8 +18,8 @@ test: .venv/ready
 	.venv/bin/pytest -q -n auto --dist loadgroup -m "not slow"
 
 check: .venv/ready
-	.venv/bin/ruff format --check .
-	.venv/bin/ruff check .
+	.venv/bin/ruff format --check $(CODE)
+	.venv/bin/ruff check $(CODE)
 	.venv/bin/mypy
 	.venv/bin/pytest -q tests/test_architecture.py tests/test_docs.py
 
