@@ -36,8 +36,9 @@ bench: .venv/ready
 # (PEP 668). It will install into a directory, and uv makes the rest.
 .venv/ready: pyproject.toml requirements/test.txt | $(UV)
 	$(UV) venv --quiet --clear --python python3 .venv
-	$(UV) pip sync --quiet --require-hashes requirements/test.txt
+	$(UV) pip sync --quiet --require-hashes --compile-bytecode requirements/test.txt
 	$(UV) pip install --quiet --no-deps --no-build-isolation --editable .
+	@.venv/bin/python -m compileall -q relto
 	@touch $@
 
 .uv/bin/uv:

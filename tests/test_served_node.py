@@ -37,6 +37,8 @@ def node(tmp_path_factory):
     process.terminate()
     process.wait(timeout=10)
     log.close()
+    desk.close()
+    other.store.close()
 
 
 def call(url, *, method="GET", body=None, headers=None):
@@ -117,7 +119,9 @@ def test_public_keys_are_open_to_all_and_pages_to_nobody_without_a_ticket(node):
     assert "BEGIN PUBLIC KEY" in json.loads(body)["publicKey"]
     assert call(url + "/api/v1/partnership")[0] == 403
     assert call(url + "/api/v1/partnership", headers={"host": "evil.example"})[0] == 403
-    ticket = Served(root / "gbr").ticket()
+    desk = Served(root / "gbr")
+    ticket = desk.ticket()
+    desk.close()
     opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
     with opener.open(url + "/?ticket=" + ticket, timeout=10) as answer:
         assert answer.status == 200

@@ -103,8 +103,7 @@ class Actor:
             )  # fmt: skip
         seen += (len(list((self.directory / "objects").glob("*/*"))),)
         if self._node is None or seen != self._seen:
-            if self._node is not None:
-                self._node.store.close()
+            # The former one is left to whoever still reads it.
             self._node, self._seen = home.open_node(self.directory), seen
         return self._node
 

@@ -93,6 +93,9 @@ class Served:
             transport=httpx.HTTPTransport(uds=str(self.path), verify=False), timeout=120.0, trust_env=False
         )
 
+    def close(self) -> None:
+        self._client.close()
+
     def alive(self) -> bool:
         if not self.path.exists():
             return False

@@ -453,9 +453,21 @@ class Node:
     def _leaf(self, envelope: bytes, salt: bytes, readers: Iterable[str]) -> bytes:
         commitment = commit(salt, envelope)
         tags = [tag_for(self._channel(reader), commitment) for reader in readers if reader != self.me]
-        tags += acts.common_tags(acts.open_act(envelope)[0], commitment)
+        tags += acts.common_tags(acts.open_act(envelope)[0], commitment, self._all_members())
         charter = self.register.charter
         return make_leaf(commitment, tags, slots_for(len(charter.parties) if charter else 1), self.random)
+
+    def _all_members(self) -> tuple[str, ...]:
+        """To whom an act must be open for its leaf to say that it is for all: nobody knows, until this node knows the members."""
+        if self.register.members or not self.config.pin:
+            return self.register.members or tuple(self.peers())
+        for stated in self.register.stated.values():
+            if isinstance(stated.act, acts.Introduce) and stated.act.party == self.me and stated.act.members:
+                return tuple(member.party for member in stated.act.members)
+        return self.members() if any(self._names_me(one.stated.act) for one in self.register.slots.values()) else ()
+
+    def _names_me(self, act: Act) -> bool:
+        return isinstance(act, acts.Propose) and isinstance(act.what, acts.Engagement) and act.what.party == self.me
 
     def _channel(self, reader: str) -> bytes:
         rows = self.store.query(
