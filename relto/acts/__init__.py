@@ -1,11 +1,13 @@
 """Acts: what parties state, and what holds because of it.
 
-An act is a signed statement in its author's own ledger. This room turns bytes into acts (`open_act`), says who must sign and who must be able to read
-each kind, and folds ledgers into a `Register`: who is a party, which charter is in force, which engagements, items, licences and denials there are.
-It decides nothing about releases (room `release`), stores nothing, and knows no clock.
+An act is a signed statement in its author's own ledger. This room turns bytes into acts (`open_act`), says who must
+sign each kind, and folds ledgers into a `Register`: who is a party, which charter is in force, which engagements,
+items, licences and denials there are. It decides nothing about releases (room `release`), stores nothing, and knows
+no clock.
 
 * The set of kinds is closed (`KINDS`); an unknown kind or field is refused.
-* What counts in a ledger follows from that ledger alone (`scan.py`); what needs several parties is a slot (`fold.py`).
+* What counts in a ledger follows from that ledger alone (`scan.py`); what needs several parties is a slot (`slots.py`);
+  what a party may state alone concerns itself and what is its own (`effects.py`).
 * Denials count on sight, votes when confirmed.
 * An act that does not count is kept as void, with the reason.
 
@@ -15,6 +17,7 @@ It decides nothing about releases (room `release`), stores nothing, and knows no
 """
 
 from relto.acts.act import (
+    COMMON,
     KINDS,
     PARTY_CHAIN,
     PAYLOAD_MAX,
@@ -85,9 +88,9 @@ from relto.acts.act import (
     key_digest,
     read,
     write,
-)  # fmt: skip
+)
 from relto.acts.envelope import Envelope, merge, open_act, satisfied, sign
-from relto.acts.fold import extend, fold
+from relto.acts.fold import could_engage, extend, fold
 from relto.acts.register import (
     AdoptedPack,
     Attestation,
@@ -103,10 +106,12 @@ from relto.acts.register import (
     ReleaseState,
     Sight,
     Vote,
-)  # fmt: skip
-from relto.acts.scan import Entry, KeySpan, Stated, Void, common_tags, entry, kind_of, open_to
+)
+from relto.acts.scan import COMMON_KEY, Entry, KeySpan, Stated, Void, common_tags, entry, kind_of, open_to
 
 __all__ = [
+    "COMMON",
+    "COMMON_KEY",
     "KINDS",
     "PARTY_CHAIN",
     "PAYLOAD_MAX",
@@ -194,6 +199,7 @@ __all__ = [
     "Withdraw",
     "act_id",
     "common_tags",
+    "could_engage",
     "entry",
     "extend",
     "fold",
@@ -206,4 +212,4 @@ __all__ = [
     "satisfied",
     "sign",
     "write",
-]  # fmt: skip
+]

@@ -1,8 +1,12 @@
 """The closed set of acts: their fields, who signs each, who must be able to read each.
 
-An act is a signed statement by one party in its own ledger. Bytes are the truth: `read` accepts exactly the canonical JSON that `write`
-produces (sorted ASCII keys, no white space, no floats, no nulls, NFC), so an act is never re-serialised to be checked.
-Its id is SHA-256 over the DSSE pre-authentication encoding of the payload: signatures are not part of it.
+An act is a signed statement by one party in its own ledger. Bytes are the truth: `read` accepts exactly the canonical
+JSON that `write` produces (sorted ASCII keys, no white space, no floats, no nulls, NFC), so an act is never
+re-serialised to be checked. Its id is SHA-256 over the DSSE pre-authentication encoding of the payload: signatures are
+not part of it.
+
+What one act alone shows to be wrong is refused here and never gets into a ledger: a day that no calendar has, a term
+that ends before it begins, a key in two roles. What needs other acts to be judged is `fold`'s affair: it is void there.
 
 Source: spec/acts.md; contracts of the design, sections 1, 9, 10.
 """
@@ -13,6 +17,7 @@ import datetime as dt
 import hashlib
 import re
 import unicodedata
+from collections.abc import Iterable
 from typing import Annotated, Literal, get_args
 
 import msgspec
@@ -25,6 +30,7 @@ from relto.label import Label, Level
 PAYLOAD_TYPE = "application/vnd.relto.act+json"
 PAYLOAD_MAX = 48_000  # bytes; larger texts travel as objects by digest
 TEXT_MAX = 4_096  # characters of any free text
+MILLIS_MAX = 32_503_679_999_999  # the last millisecond of 2999, the last year that a `Date` can name
 
 # `\Z` and not `$`: the latter also matches before a final line feed.
 Word = Annotated[str, Meta(pattern=r"\A[a-z0-9][a-z0-9-]{0,63}\Z")]
@@ -40,11 +46,24 @@ Hex16 = Annotated[str, Meta(pattern=r"\A[0-9a-f]{32}\Z")]
 Origin = Annotated[str, Meta(pattern=r"\A[a-z0-9][a-z0-9.-]{0,60}/[a-z0-9-]{1,50}/(0|[1-9][0-9]{0,8})\Z")]
 Subject = Annotated[str, Meta(pattern=r"\A(charter|(project|engagement)/[a-z0-9][a-z0-9-]{0,63})\Z")]
 Country = Annotated[str, Meta(pattern=r"\A[A-Z]{3}\Z")]
-Date = Annotated[str, Meta(pattern=r"\A[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])\Z")]
+# A day that the Gregorian calendar has, 1900 to 2999: no reader may find out later that there is no 30 February.
+Date = Annotated[
+    str,
+    Meta(
+        pattern=r"\A(?:(?:19|2[0-9])[0-9]{2}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])"
+        r"|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
+        r"|(?:(?:19|2[0-9])(?:0[48]|[2468][048]|[13579][26])|2[048]00)-02-29)\Z"
+    ),
+]
 Text = Annotated[str, Meta(min_length=1, max_length=TEXT_MAX)]
-Line = Annotated[str, Meta(max_length=512)]
-Url = Annotated[str, Meta(pattern=r"\Ahttps?://[A-Za-z0-9.:\[\]-]{1,255}\Z")]
-Millis = Annotated[int, Meta(ge=0, le=2**53 - 1)]
+Line = Annotated[str, Meta(pattern=r"\A[^\n]{1,512}\Z")]
+# As a charter's party list writes it (spec/charter.md): without a path, in one spelling.
+Url = Annotated[
+    str,
+    Meta(pattern=r"\Ahttps?://(?:[a-z0-9](?:[a-z0-9.-]{0,250}[a-z0-9])?|\[[0-9a-f:]{2,45}\])(?::[1-9][0-9]{0,4})?\Z"),
+]
+KeyId = Annotated[str, Meta(pattern=r"\A[a-z0-9][a-z0-9./-]{0,127}\+[0-9a-f]{8}\Z")]
+Millis = Annotated[int, Meta(ge=0, le=MILLIS_MAX)]
 Count = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 ActId = Hex32
 Digest = Hex32
@@ -59,6 +78,10 @@ class Term(Shape, frozen=True, kw_only=True):
 
     since: Date = msgspec.field(name="from")
     until: Date | UnsetType = msgspec.field(name="to", default=UNSET)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.until, UnsetType) and self.until <= self.since:
+            raise Malformed(f"a term from {self.since[:16]} to {self.until[:16]} never holds", where="to")
 
     def holds(self, day: str) -> bool:
         return self.since <= day and (self.until is UNSET or day < self.until)
@@ -77,8 +100,10 @@ class Money(Shape, frozen=True, kw_only=True):
 
 
 class Clearance(Shape, frozen=True, kw_only=True):
-    system: Annotated[str, Meta(pattern=r"\A[A-Z]{3,4}\Z")]
-    level: Line
+    """A clearance by the name that its own system gives it; a charter says what it covers."""
+
+    system: Annotated[str, Meta(pattern=r"\A[A-Z]{3,8}\Z")]
+    level: Annotated[str, Meta(pattern=r"\A[^\n]{1,64}\Z")]
     until: Date | UnsetType = UNSET
 
 
@@ -86,7 +111,10 @@ Saying = Literal["party", "person", "node"]
 
 
 class RecipientClass(Shape, frozen=True, kw_only=True):
-    """What rules read of a recipient, without a name. `says`: who states each of the facts (a party's own register, the person, the node)."""
+    """What rules read of a recipient, without a name.
+
+    says: who states each of the facts: a party's own register, the person, the node.
+    """
 
     party: PartyId
     organisation: OrgId
@@ -95,8 +123,13 @@ class RecipientClass(Shape, frozen=True, kw_only=True):
     clearance: Clearance | UnsetType = UNSET
     says: dict[Literal["employment", "nationalities", "clearance"], Saying] = {}
 
+    @property
+    def mixed(self) -> bool:
+        """Whether it names another party's organisation: one party's standing must not carry that."""
+        return self.organisation.partition("/")[0] != self.party
 
-# ---- keys -----------------------------------------------------------------------------------------------------------------
+
+# ---- keys -----------------------------------------------------------------------------------------------------------
 
 
 class Quorum(Shape, frozen=True, kw_only=True):
@@ -105,12 +138,25 @@ class Quorum(Shape, frozen=True, kw_only=True):
     threshold: Annotated[int, Meta(ge=1, le=16)]
     keys: Annotated[tuple[PublicKey, ...], Meta(min_length=1, max_length=16)]
 
+    def __post_init__(self) -> None:
+        _reachable(self.threshold, [key.ed25519 for key in self.keys])
+
 
 class Successors(Shape, frozen=True, kw_only=True):
     """Commitment to the next root keys: SHA-256 over each key's canonical JSON (pre-rotation)."""
 
     threshold: Annotated[int, Meta(ge=1, le=16)]
     digests: Annotated[tuple[Digest, ...], Meta(min_length=1, max_length=16)]
+
+    def __post_init__(self) -> None:
+        _reachable(self.threshold, self.digests)
+
+
+def _reachable(threshold: int, keys: Iterable[bytes | str]) -> None:
+    """A quorum that its keys can never reach would lock a party out of its own ledger."""
+    distinct = len(set(keys))
+    if threshold > distinct:
+        raise Malformed(f"a quorum of {threshold} cannot be reached with {distinct} different keys", where="threshold")
 
 
 class Officer(Shape, frozen=True, kw_only=True):
@@ -146,8 +192,16 @@ class KeySet(Shape, frozen=True, kw_only=True):
     opening: OpeningPublic
     access: Annotated[tuple[AccessPublic, ...], Meta(max_length=16)]
 
+    def __post_init__(self) -> None:
+        # One key, one role: theft of the log key then costs order, not consent. One person may hold several offices.
+        officers = {one.key.ed25519 for one in self.officers}
+        others = [key.ed25519 for key in (*self.root.keys, *self.authority.keys, self.node, self.vouch, self.seal)]
+        others += [self.log.ed25519, self.witness.ed25519]
+        if len(set(others)) != len(others) or officers & set(others):
+            raise Malformed("one key stands in two roles", hint="a key serves one purpose only", where="keys")
 
-# ---- what a proposal may be about -----------------------------------------------------------------------------------------
+
+# ---- what a proposal may be about -----------------------------------------------------------------------------------
 
 
 class CharterText(Shape, frozen=True, kw_only=True, tag_field="is", tag="charter"):
@@ -179,8 +233,10 @@ class Member(Shape, frozen=True, kw_only=True):
 class Engagement(Shape, frozen=True, kw_only=True, tag_field="is", tag="engage"):
     """An outsider takes part in one project. The introduction's values are repeated: under these the outsider consents.
 
-    `members`, `confirm` and `recall_days` repeat what the charter says, so that the outsider knows whose word to wait for, and what it owes when the
-    engagement is suspended or ends, without reading the charter. recall_days: within which it answers for what it received; absent: no order opens."""
+    `members`, `confirm` and `recall_days` repeat what charter and party list say, so that the outsider knows whose word
+    to wait for, and what it owes when the engagement is suspended, without reading the charter.
+    recall_days: within which it answers for what it received; absent: no order opens.
+    """
 
     party: PartyId
     inception: ActId
@@ -195,6 +251,11 @@ class Engagement(Shape, frozen=True, kw_only=True, tag_field="is", tag="engage")
     members: tuple[Member, ...]
     confirm: Annotated[int, Meta(ge=1, le=64)]
     recall_days: Annotated[int, Meta(ge=1, le=3660)] | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        _once("members", [one.party for one in self.members])
+        if self.confirm > len(self.members):
+            raise Malformed(f"{self.confirm} of {len(self.members)} members cannot confirm", where="confirm")
 
 
 class Renewal(Shape, frozen=True, kw_only=True, tag_field="is", tag="renew"):
@@ -220,14 +281,23 @@ class Expulsion(Shape, frozen=True, kw_only=True, tag_field="is", tag="expel"):
     parties: Digest
 
 
+def _once(field: str, names: Iterable[object]) -> None:
+    listed = list(names)
+    if len(set(listed)) != len(listed):
+        raise Malformed(f"`{field}` names something twice", where=field)
+
+
 What = CharterText | ProjectTerms | Engagement | Renewal | Ending | Admission | Expulsion
 
 
-# ---- smaller shapes of acts -----------------------------------------------------------------------------------------------
+# ---- smaller shapes of acts -----------------------------------------------------------------------------------------
 
 
 class Seen(Shape, frozen=True, kw_only=True):
-    """One ledger as its reader has durably ingested it; `seen` is when the reader last had this head from the ledger's own node."""
+    """One ledger as its reader has durably ingested it.
+
+    seen: when the reader last had this head from the ledger's own node.
+    """
 
     origin: Origin
     size: Count
@@ -249,6 +319,10 @@ class RosterClass(Shape, frozen=True, kw_only=True):
 class ReleaseRule(Shape, frozen=True, kw_only=True):
     rule: Literal["one", "all", "k_of_n"]
     k: Annotated[int, Meta(ge=1, le=16)] | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        if (self.rule == "k_of_n") == isinstance(self.k, UnsetType):
+            raise Malformed("`k` stands beside `k_of_n` and nowhere else", where="k")
 
 
 class ItemRef(Shape, frozen=True, kw_only=True):
@@ -273,16 +347,19 @@ class LicenceUse(Shape, frozen=True, kw_only=True):
     value: Money | UnsetType = UNSET
 
 
-# ---- acts -----------------------------------------------------------------------------------------------------------------
+# ---- acts -----------------------------------------------------------------------------------------------------------
 
 
 class Act(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind"):
     """What every act carries.
 
-    at: ms UTC. In a ledger the effective time of an entry is the running maximum; an act signed by a person may lag it by a day at most (the
-    time a signing request may travel), one signed by a node not at all. Never compared between ledgers.
-    readers: the parties that may open it, author included, sorted; absent in the party chain, which all that mirror may open.
-    partnership: id of the founding proposal; absent in the party chain, in `introduce` and in the founding proposal itself.
+    at: ms UTC. The effective time in the ledger is the running maximum over the acts for the same readers; one signed
+    by a person may lag that by a day at most (the time a signing request may travel), one signed by a node not at all.
+    Never compared between ledgers.
+    readers: the parties that may open it, author included, sorted; absent in the party chain, which all that mirror may
+    open.
+    partnership: id of the founding proposal; absent in the party chain, in `introduce` and in the founding proposal
+    itself; a fork may be proved before there is one.
     under: id of the charter version in force for the author; absent likewise, and in an outsider's acts.
     """
 
@@ -313,7 +390,10 @@ class Recover(Act, frozen=True, kw_only=True, tag="recover"):
 
 
 class Channel(Act, frozen=True, kw_only=True, tag="channel"):
-    """A 32-byte tag key for one reader, sealed by HPKE to that reader's opening key (info: `relto channel v1`, author, reader)."""
+    """A 32-byte tag key for one reader, sealed by HPKE to that reader's opening key.
+
+    info: `relto channel v1`, author, reader, with 0x00 between.
+    """
 
     reader: PartyId
     inception: ActId
@@ -360,9 +440,15 @@ class Settle(Act, frozen=True, kw_only=True, tag="settle"):
 
 
 class Acknowledge(Act, frozen=True, kw_only=True, tag="acknowledge"):
+    """owed: entries addressed to the author that it could not open; it confirms up to the first of them."""
+
     heads: tuple[Seen, ...]
     owed: tuple[Owed, ...] = ()
     common: Digest
+
+    def __post_init__(self) -> None:
+        _once("heads", [one.origin for one in self.heads])
+        _once("owed", [one.origin for one in self.owed])
 
 
 class Adopt(Act, frozen=True, kw_only=True, tag="adopt"):
@@ -374,7 +460,7 @@ class Adopt(Act, frozen=True, kw_only=True, tag="adopt"):
 
 
 class Attest(Act, frozen=True, kw_only=True, tag="attest"):
-    """A party's assurance about one of its own organisations, or its half of an instrument with another party (`with`)."""
+    """A party's assurance about itself or one of its organisations, or its half of an instrument (`with` a party)."""
 
     about: Holder
     claim: Word
@@ -396,7 +482,10 @@ class Roster(Act, frozen=True, kw_only=True, tag="roster"):
 
 
 class RegisterItem(Act, frozen=True, kw_only=True, tag="register"):
-    """An item enters the catalogue. What is not stated (`entries` without a jurisdiction, no `origins`) is unknown, never empty."""
+    """An item enters the catalogue.
+
+    What is not stated (`entries` without a jurisdiction, no `origins`) is unknown, never empty.
+    """
 
     item: ItemId
     version: Annotated[int, Meta(ge=1)]
@@ -414,7 +503,11 @@ class RegisterItem(Act, frozen=True, kw_only=True, tag="register"):
     flags: tuple[Line, ...] | UnsetType = UNSET
     derived: tuple[ItemRef, ...] = ()
     background: bool = False
-    value: Money | UnsetType = UNSET  # Of one transfer; free data is 0. Thresholds of law are compared with it.
+    value: Money | UnsetType = UNSET  # of one transfer; free data is 0. Thresholds of law are compared with it
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.release.k, UnsetType) and self.release.k > len(self.owners):
+            raise Malformed(f"{self.release.k} of {len(self.owners)} owners cannot release", where="release")
 
 
 class Relabel(Act, frozen=True, kw_only=True, tag="relabel"):
@@ -442,7 +535,10 @@ class Disclose(Act, frozen=True, kw_only=True, tag="disclose"):
 
 
 class Determine(Act, frozen=True, kw_only=True, tag="determine"):
-    """A recorded human judgement that one condition of one authority is met or not by one item under one label (`on`: the act that set it)."""
+    """A recorded human judgement: one condition of one authority is met, or not, by one item under one label.
+
+    on: the act that set the label.
+    """
 
     item: ItemId
     version: Annotated[int, Meta(ge=1)]
@@ -489,13 +585,16 @@ class Release(Act, frozen=True, kw_only=True, tag="release"):
     authorities: tuple[AuthorityRef, ...]
     rests_on: tuple[ActId, ...]
     packs: tuple[Digest, ...]
-    uses: tuple[LicenceUse, ...] = ()
+    uses: Annotated[tuple[LicenceUse, ...], Meta(max_length=16)] = ()
     obligations: tuple[Line, ...] = ()
     decision: Digest
     day: Millis
     sight: ActId
     evidence: Digest
     legacy_client: bool = False
+
+    def __post_init__(self) -> None:
+        _once("uses", [one.licence for one in self.uses])
 
 
 class Receipt(Act, frozen=True, kw_only=True, tag="receipt"):
@@ -516,7 +615,10 @@ class Lift(Act, frozen=True, kw_only=True, tag="lift"):
 
 
 class Recall(Act, frozen=True, kw_only=True, tag="recall"):
-    """An owner's order over what one release handed out. A suspension or an end opens such orders by itself, where the engagement says so."""
+    """An owner's order over what its release handed out.
+
+    A suspension opens such orders by itself, where the engagement says so.
+    """
 
     release: ActId
     order: Literal["return", "destroy"]
@@ -534,19 +636,26 @@ class Answer(Act, frozen=True, kw_only=True, tag="answer"):
 
 
 class Withdraw(Act, frozen=True, kw_only=True, tag="withdraw"):
+    """Notice given on a day; it counts when the charter's notice has run from then. It cannot be taken back."""
+
     on: Date
     reason: Text
 
 
 class Dispute(Act, frozen=True, kw_only=True, tag="dispute"):
+    """What one key signed in a party's ledger from an index on is not to be relied upon."""
+
     party: PartyId
-    key: Line
+    key: KeyId
     index: Count
     reason: Text
 
 
 class Fork(Act, frozen=True, kw_only=True, tag="fork"):
-    """Proof that a ledger signed two histories (C2SP checkpoints, both signed; for unequal sizes with another root and a consistency proof)."""
+    """Proof that a ledger signed two histories: both checkpoints (C2SP), the smaller first.
+
+    For unequal sizes with the root that the second has at the size of the first, and the consistency proof.
+    """
 
     origin: Origin
     first: Annotated[bytes, Meta(max_length=8192)]
@@ -567,27 +676,38 @@ class Evidence(Act, frozen=True, kw_only=True, tag="evidence"):
 
 
 AnyAct = (
-    Inception | Rotate | Recover | Channel | Introduce | Propose | Consent | Refuse | Return | Settle | Acknowledge | Adopt | Attest | Revoke | Roster
-    | RegisterItem | Relabel | Retire | Disclose | Determine | Licence | Release | Receipt | Suspend | Lift | Recall | Answer | Withdraw | Dispute | Fork
-    | Evidence
+    Inception | Rotate | Recover | Channel | Introduce | Propose | Consent | Refuse | Return | Settle | Acknowledge
+    | Adopt | Attest | Revoke | Roster | RegisterItem | Relabel | Retire | Disclose | Determine | Licence | Release
+    | Receipt | Suspend | Lift | Recall | Answer | Withdraw | Dispute | Fork | Evidence
 )  # fmt: skip
 KINDS: dict[str, type[Act]] = {kind.__struct_config__.tag: kind for kind in get_args(AnyAct)}
 PARTY_CHAIN = (Inception, Rotate, Recover, Channel)
 
 # Who signs: root quorum, authority quorum, one officer of one of the offices, or the node's key and nobody else.
 ROOT, AUTHORITY, NODE = "root", "authority", "node"
+DISCLOSURE, LICENSING, REGISTRAR = frozenset({"disclosure"}), frozenset({"licensing"}), frozenset({"registrar"})
+SAFETY = frozenset({"safety"})
 SIGNERS: dict[str, str | frozenset[str]] = {
-    "inception": ROOT, "rotate": ROOT, "recover": ROOT,
-    "consent": AUTHORITY, "refuse": AUTHORITY, "withdraw": AUTHORITY, "adopt": AUTHORITY,
-    "channel": NODE, "release": NODE, "receipt": NODE, "acknowledge": NODE, "settle": NODE, "disclose": NODE, "roster": NODE, "fork": NODE,
-    "introduce": frozenset({"disclosure"}), "propose": frozenset({"disclosure"}), "return": frozenset({"disclosure"}),
-    "register": frozenset({"disclosure"}), "relabel": frozenset({"disclosure"}), "retire": frozenset({"disclosure"}),
-    "determine": frozenset({"disclosure"}), "evidence": frozenset({"disclosure"}), "answer": frozenset({"disclosure"}),
-    "licence": frozenset({"licensing"}), "attest": frozenset({"registrar"}),
-    "revoke": frozenset({"registrar", "licensing", "disclosure", "safety"}),
-    "suspend": frozenset({"safety", "disclosure"}), "lift": frozenset({"safety"}), "recall": frozenset({"disclosure", "safety"}),
-    "dispute": frozenset({"safety"}),
-}  # fmt: skip
+    **dict.fromkeys(("inception", "rotate", "recover"), ROOT),
+    **dict.fromkeys(("consent", "refuse", "withdraw", "adopt"), AUTHORITY),
+    **dict.fromkeys(("channel", "release", "receipt", "acknowledge", "settle", "disclose", "roster", "fork"), NODE),
+    **dict.fromkeys(("introduce", "propose", "return", "register", "relabel", "retire"), DISCLOSURE),
+    **dict.fromkeys(("determine", "evidence", "answer"), DISCLOSURE),
+    "licence": LICENSING,
+    "attest": REGISTRAR,
+    "revoke": REGISTRAR | LICENSING | DISCLOSURE | SAFETY,
+    **dict.fromkeys(("suspend", "recall"), SAFETY | DISCLOSURE),
+    **dict.fromkeys(("lift", "dispute"), SAFETY),
+}
+
+# Kinds for all members. Where all of them may open it, the leaf carries the common tag, so that nobody can show it to
+# some members only: docs/decisions/0008-common-tag.md
+COMMON = frozenset({
+    "inception", "rotate", "recover", "channel", "introduce", "propose", "consent", "refuse", "return", "settle",
+    "acknowledge", "adopt", "attest", "suspend", "lift", "withdraw", "dispute", "fork",
+})  # fmt: skip
+# Kinds that only take away: they count whatever charter they name.
+DENIALS = frozenset({"suspend", "recall", "revoke", "dispute", "fork"})
 
 _decoder = msgspec.json.Decoder(AnyAct, strict=True)
 
@@ -609,33 +729,75 @@ def read(payload: bytes) -> Act:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Malformed(f"not an act: {_plain(error)}", where=_field(error)) from error
     if write(act) != payload:
-        # Catches repeated keys, `-0`, white space, lenient base64, another key order: everything that has a second spelling.
+        # Catches repeated keys, `-0`, white space, lenient base64, key order: everything with a second spelling.
         raise Malformed("not the canonical form of this act", hint="sorted keys, no white space, each key once")
     _check_texts(msgspec.json.decode(payload))
-    if act.readers is not UNSET and (list(act.readers) != sorted(set(act.readers)) or act.author not in act.readers):
-        raise Malformed("`readers` must be sorted, each once, with the author among them", where="readers")
-    if (act.readers is UNSET) != isinstance(act, PARTY_CHAIN):
-        raise Malformed("`readers` stands in every act but those of the party chain", where="readers")
+    _check_frame(act)
     return act
 
 
-# Controls but the line feed, zero-width and direction characters: none may hide in a name or a reason that people read.
-_HIDDEN = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+def _check_frame(act: Act) -> None:
+    """The fields that every act carries: which kinds have them and which have not."""
+    party_chain = isinstance(act, PARTY_CHAIN)
+    if isinstance(act.readers, UnsetType) != party_chain:
+        raise Malformed("`readers` stands in every act but those of the party chain", where="readers")
+    readers = (act.author,) if isinstance(act.readers, UnsetType) else act.readers
+    if list(readers) != sorted(set(readers)) or act.author not in readers:
+        raise Malformed("`readers` must be sorted, each once, with the author among them", where="readers")
+    founding = isinstance(act, Propose) and isinstance(act.partnership, UnsetType)
+    if isinstance(act, Propose):
+        _check_slot(act, founding=founding)
+    outside = party_chain or founding or isinstance(act, Introduce)
+    if outside and not isinstance(act.partnership, UnsetType):
+        raise Malformed("this kind belongs to no partnership", where="partnership")
+    if not outside and isinstance(act.partnership, UnsetType) and not isinstance(act, Fork):
+        raise Malformed("this kind names its partnership", where="partnership")
+    if isinstance(act.partnership, UnsetType) and not isinstance(act.under, UnsetType):
+        raise Malformed("`under` stands beside `partnership` only", where="under")
 
 
-def _check_texts(value: object) -> None:
+def _check_slot(act: Propose, *, founding: bool) -> None:
+    """A slot is a subject, a number and what was in force before; the founding is the one before which nothing was."""
+    if (act.n > 1) == isinstance(act.prev, UnsetType):
+        raise Malformed("`prev` stands in every proposal but the first of its subject", where="prev")
+    first = (act.subject, act.n) == ("charter", 1)
+    if founding != first or (founding and not isinstance(act.what, CharterText)):
+        raise Malformed("the first charter founds a partnership, and nothing else is without one", where="partnership")
+
+
+# A list is a set here, with one exception: a hash may well occur twice in a proof.
+_LISTS = frozenset({"proof"})
+_CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f]")
+
+
+def _check_texts(value: object, field: str = "") -> None:
     if isinstance(value, str):
-        if not unicodedata.is_normalized("NFC", value):
-            raise Malformed("text is not in Unicode normalisation form C")
-        if _HIDDEN.search(value):
-            raise Malformed("text holds control or direction characters")
+        if not value.isascii() or _CONTROL.search(value):
+            _check_characters(value, field)
     elif isinstance(value, dict):
         for key, inner in value.items():
-            _check_texts(key)
-            _check_texts(inner)
+            _check_texts(key, field)
+            _check_texts(inner, key)
     elif isinstance(value, list):
         for inner in value:
-            _check_texts(inner)
+            _check_texts(inner, field)
+        if field not in _LISTS and len({msgspec.json.encode(inner) for inner in value}) != len(value):
+            raise Malformed("a list holds the same thing twice", where=field)
+
+
+# Unicode 3.2, for good: what a later version assigns has no agreed normal form among programs of different age, and two
+# readers could disagree whether an act is one. Its normal form of what it does assign never changes.
+_UNICODE = unicodedata.ucd_3_2_0
+_HIDDEN = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
+
+
+def _check_characters(value: str, field: str) -> None:
+    """NFC, and nothing that hides in a name or a reason that people read: no controls but LF, no direction marks."""
+    for mark in value:
+        if _UNICODE.category(mark) in _HIDDEN and mark != "\n":
+            raise Malformed(f"text holds U+{ord(mark):04X}, which people cannot read", where=field)
+    if not _UNICODE.is_normalized("NFC", value):
+        raise Malformed("text is not in Unicode normalisation form C", where=field)
 
 
 def _plain(error: Exception) -> str:

@@ -1,7 +1,8 @@
 """DSSE envelopes in one strict profile, and who signed one.
 
-Exactly `{"payload":"…","payloadType":"…","signatures":[{"keyid":"…","sig":"…"}]}` without white space, standard padded base64, signatures
-sorted by key id, each once, 1 to 32 of them (a hybrid signer leaves two). Anything else is refused, so that an envelope has one spelling.
+Exactly `{"payload":"…","payloadType":"…","signatures":[{"keyid":"…","sig":"…"}]}` without white space, standard padded
+base64, signatures sorted by key id, each once, 1 to 32 of them (a hybrid signer leaves two). Anything else is refused,
+so that an envelope has one spelling.
 
 Source: DSSE 1.0.2; spec/acts.md, "Envelope".
 """
@@ -9,13 +10,14 @@ Source: DSSE 1.0.2; spec/acts.md, "Envelope".
 from __future__ import annotations
 
 import functools
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta, Struct
 
-from relto.acts.act import PAYLOAD_TYPE, Act, KeySet, Quorum, act_id, read, write
+from relto.acts.act import PAYLOAD_TYPE, Act, KeyId, KeySet, Quorum, act_id, read, write
 from relto.errors import Malformed, Refused
 from relto.keys import PublicKey, Signer, pae
 
@@ -24,7 +26,7 @@ SIGNATURES_MAX = 32
 
 
 class Signature(Struct, frozen=True, forbid_unknown_fields=True):
-    keyid: Annotated[str, Meta(min_length=1, max_length=160)]
+    keyid: KeyId
     sig: Annotated[bytes, Meta(min_length=64, max_length=4627)]
 
 
@@ -67,7 +69,7 @@ def format(payload: bytes, signatures: Mapping[str, bytes]) -> bytes:  # noqa: A
 
 
 def sign(act: Act, signers: Iterable[Signer]) -> bytes:
-    """An act under one or several signers, as envelope bytes. The act is read back first: what we would refuse we do not sign.
+    """An act under one or several signers, as envelope bytes. Read back first: what we would refuse we do not sign.
 
     Raises: Malformed.
     """
@@ -100,15 +102,35 @@ def open_act(data: bytes) -> tuple[Act, str, Envelope]:
     return read(envelope.payload), act_id(envelope.payload), envelope
 
 
+class _Check:
+    """One signature check as a cache key: equal by digest, so that what is remembered does not hold the bytes."""
+
+    __slots__ = ("digest", "work")
+
+    def __init__(self, key: PublicKey, payload: bytes, signatures: tuple[tuple[str, bytes], ...]) -> None:
+        parts = (msgspec.json.encode(key), payload, *(sig for _, sig in signatures))
+        self.digest = hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).digest()
+        self.work: tuple[PublicKey, bytes, dict[str, bytes]] | None = (key, payload, dict(signatures))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Check) and self.digest == other.digest
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+
 @functools.lru_cache(maxsize=65_536)
-def _holds(key: PublicKey, payload: bytes, signatures: tuple[tuple[str, bytes], ...]) -> bool:
-    return key.verify(pae(PAYLOAD_TYPE, payload), dict(signatures))
+def _holds(check: _Check) -> bool:
+    assert check.work is not None
+    key, payload, signatures = check.work
+    check.work = None
+    return key.verify(pae(PAYLOAD_TYPE, payload), signatures)
 
 
 def signed_by(envelope: Envelope, key: PublicKey) -> bool:
     """Whether this key (both halves when it has two) signed. Remembered: the answer is a pure function of the bytes."""
     mine = tuple((one.keyid, one.sig) for one in envelope.signatures if one.keyid in key.key_ids)
-    return len(mine) == len(key.key_ids) and _holds(key, envelope.payload, mine)
+    return len(mine) == len(key.key_ids) and _holds(_Check(key, envelope.payload, mine))
 
 
 def reaches(envelope: Envelope, quorum: Quorum) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from msgspec import UNSET, Struct
+from msgspec import Struct
 
 from relto.acts.act import (
     Acknowledge,
@@ -20,12 +20,11 @@ from relto.acts.act import (
     Evidence,
     KeySet,
     Licence,
-    Money,
     RegisterItem,
     Release,
     Roster,
     Term,
-)  # fmt: skip
+)
 from relto.acts.scan import KeySpan, Scan, Stated, Void
 from relto.charter import Charter, Parties
 from relto.errors import NotFound
@@ -37,6 +36,8 @@ SlotState = Literal["open", "in_force", "dead", "void"]
 
 
 class Vote(Struct, frozen=True, kw_only=True):
+    """One vote. silent: nobody refused; the ledger passed the proposal's deadline, and `act` is what shows it."""
+
     party: str
     vote: Literal["consent", "refuse"]
     act: str
@@ -44,6 +45,7 @@ class Vote(Struct, frozen=True, kw_only=True):
     index: int
     confirmed: bool
     void: str = ""  # why it does not count
+    silent: bool = False
 
 
 class Proposal(Struct, frozen=True, kw_only=True):
@@ -68,7 +70,11 @@ class Proposal(Struct, frozen=True, kw_only=True):
 
 
 class PartyState(Struct, frozen=True, kw_only=True):
-    """A party as its own ledger and the charter show it. grade: member, participant, observer, introduced, or known (mirrored, nothing more)."""
+    """A party as its own ledger and the charter show it.
+
+    grade: member, participant, observer, introduced, or known (mirrored, nothing more).
+    withdraws: the day from which its notice counts; by the charter, never before its notice has run.
+    """
 
     id: str
     grade: str
@@ -126,11 +132,14 @@ class LicenceState(Struct, frozen=True, kw_only=True):
     party: str  # who granted it
     terms: Licence
     revoked: str = ""
-    used: int = 0  # quantity drawn, own releases only
+    used: int = 0  # quantity drawn, by the holder's releases only
     draws: frozenset[tuple[str, int, str]] = frozenset()  # (item, version, organisation) drawn for already
+    spent: int = 0  # value drawn, in the currency of the licence
 
 
 class Determination(Struct, frozen=True, kw_only=True):
+    """revoked: by what it ended: an own revocation, a later own judgement of the same, a dispute of its key."""
+
     act: str
     party: str
     terms: Determine
@@ -161,7 +170,7 @@ class ReleaseState(Struct, frozen=True, kw_only=True):
 
 
 class RecallState(Struct, frozen=True, kw_only=True):
-    """An order over what one release handed out: by an act of the owner, or by itself when an engagement is suspended. id: `release:because`."""
+    """An order over what one release handed out: by an act of the owner, or by a suspension. id: `release:because`."""
 
     release: str
     because: str
@@ -209,6 +218,7 @@ class Register(Struct, frozen=True, kw_only=True):
 
     me: str
     sight: Sight
+    pin: str = ""  # the founding id that this reader was told
     partnership: str  # id of the founding proposal; empty before
     charter: Charter | None
     charter_id: str
@@ -261,11 +271,14 @@ class Register(Struct, frozen=True, kw_only=True):
             )
         return found[-1]
 
-    def item_by_opaque(self, opaque: str) -> ItemState:
-        """Raises: NotFound."""
+    def item_by_opaque(self, opaque: str, party: str = "") -> ItemState:
+        """By the id that a package shows; of one party's items when it is given, since another may repeat an id.
+
+        Raises: NotFound.
+        """
         for versions in self.items.values():
             for one in versions:
-                if one.facts.opaque == opaque:
+                if one.facts.opaque == opaque and party in {"", one.party}:
                     return one
         raise NotFound("no registered item stands behind this package")
 
@@ -297,7 +310,3 @@ class Register(Struct, frozen=True, kw_only=True):
                 f"act `{prefix[:64]}` {why}", hint="give eight or more characters of an id that `relto act list` shows"
             )
         return self.stated[found[0]]
-
-    def money_used(self, licence: str) -> Money | None:
-        state = self.licences.get(licence)
-        return state.terms.value if state and state.terms.value is not UNSET else None

@@ -1,43 +1,41 @@
 """One ledger read once, in order: party chain, signatures, own-ledger rules.
 
-A scan knows nothing of other ledgers and nothing of the charter. What it holds to be *stated* is well formed, stands in its author's own ledger,
-is signed by the key that this kind needs at that index, and stands there for the first time. Everything else is kept as *void*, with the reason:
-nothing is dropped in silence.
+A scan knows nothing of other ledgers and nothing of the charter. What it holds to be *stated* is well formed, stands in
+its author's own ledger, is signed by the key that this kind needs at that index, and stands there for the first time.
+Everything else is kept as *void*, with the reason: nothing is dropped in silence.
 
-Source: spec/register.md, "Scan"; C2SP tlog-tiles for the tree.
+Two readers that may both open an act come to the same verdict on it, whatever else either may open. So an act is judged
+by the party chain and by acts for the very same readers, and by nothing else in its ledger.
+
+Source: spec/register.md, "Scan".
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 
-from msgspec import UNSET, Struct
+from msgspec import Struct, UnsetType
 
 from relto.acts import envelope as dsse
-from relto.acts.act import PARTY_CHAIN, SIGNERS, Act, Inception, KeySet, Recover, Rotate, key_digest
-from relto.errors import Forged
-from relto.ledger import Frontier, commit, leaf_hash, parse_leaf, tag_for
+from relto.acts.act import COMMON, PARTY_CHAIN, SIGNERS, Act, Inception, KeySet, Recover, Rotate, key_digest
+from relto.errors import Forged, Malformed
+from relto.ledger import Frontier, commit, is_tagged, leaf_hash, parse_leaf, tag_for
 
-LAG_MS_MAX = (
-    24 * 3_600_000
-)  # how far an act signed by a person may lag its place: the time a signing request may travel
+# How far an act signed by a person may lag its place: the time a signing request may travel.
+LAG_MS_MAX = 24 * 3_600_000
 
-
-# The tag of what is for all members has a key that everybody knows: whoever mirrors a ledger sees that such an entry stands there.
+# The tag of what is for all members has a key that everybody knows: whoever mirrors a ledger sees that such an entry
+# stands there, opened to him or not, and an author cannot show it to some members only.
 COMMON_KEY = hashlib.sha256(b"relto common leaf v1").digest()
-COMMON = frozenset({
-    "inception", "rotate", "recover", "channel", "introduce", "propose", "consent", "refuse", "return", "settle",
-    "acknowledge", "adopt", "attest", "suspend", "lift", "withdraw", "dispute", "fork",
-})  # fmt: skip
-
-
-def common_tags(act: Act, commitment: bytes) -> tuple[bytes, ...]:
-    """The tags that a leaf needs besides those of its readers."""
-    return (tag_for(COMMON_KEY, commitment),) if kind_of(act) in COMMON else ()
+UNTAGGED = "is for all members, and its leaf does not carry the common tag"
 
 
 class Entry(Struct, frozen=True):
-    """What a fold reads of one leaf. The last fields are None when the leaf is not open to the reader; `mine`: it carries the reader's tag."""
+    """What a fold reads of one leaf. The last fields are None when the leaf is not open to the reader.
+
+    mine: it is addressed to the reader: by the reader's own tag, or by the common one.
+    """
 
     origin: str
     index: int
@@ -60,10 +58,10 @@ def entry(
 ) -> Entry:
     """A leaf with or without its opening (salt, envelope).
 
-    Raises: Forged when the opening is not what the leaf commits to; Malformed when it opens to something that is not an act.
+    Raises: Forged when the opening is not what the leaf commits to; Malformed when it opens to what is not an act.
     """
     if opening is None:
-        return Entry(origin, index, leaf, mine)
+        return Entry(origin, index, leaf, mine or _is_common(leaf))
     salt, data = opening
     if commit(salt, data) != parse_leaf(leaf).commitment:
         raise Forged(
@@ -74,8 +72,27 @@ def entry(
     return Entry(origin, index, leaf, mine, salt, data, act, id_, signed)
 
 
+def _is_common(leaf: bytes) -> bool:
+    """Whether it carries the common tag. What is no leaf at all is for everybody, and can never be opened."""
+    try:
+        return is_tagged(leaf, COMMON_KEY)
+    except Malformed:
+        return True
+
+
+def common_tags(act: Act, commitment: bytes, members: Iterable[str] = ()) -> tuple[bytes, ...]:
+    """The tags that a leaf carries besides those of its readers. members: as far as the author knows them."""
+    everyone, named = isinstance(act, PARTY_CHAIN), set(members)
+    common = everyone or (kind_of(act) in COMMON and named and named <= set(readers_of(act)))
+    return (tag_for(COMMON_KEY, commitment),) if common else ()
+
+
 class Stated(Struct, frozen=True):
-    """An act that counts in its own ledger. time: the running maximum of `at` up to here."""
+    """An act that counts in its own ledger.
+
+    time: the running maximum of `at` over the acts for the same readers, up to here: the same for each of them.
+    common: its leaf shows everybody that it is for all members.
+    """
 
     act: Act
     id: str
@@ -83,6 +100,7 @@ class Stated(Struct, frozen=True):
     index: int
     time: int
     signed: dsse.Envelope
+    common: bool = False
 
 
 class Void(Struct, frozen=True):
@@ -102,10 +120,11 @@ class KeySpan(Struct, frozen=True):
 
 
 class Scan:
-    """The state after a prefix of one ledger. `push` moves it by one entry; a register never shares a scan that still moves."""
+    """The state after a prefix of one ledger. `push` moves it; a register never shares a scan that still moves."""
 
     __slots__ = (
-        "chain", "frontier", "ids", "inception", "origin", "owed", "party", "pending", "roots", "size", "sparse", "stated", "time", "void",
+        "chain", "frontier", "ids", "inception", "origin", "owed", "party", "roots", "size", "sparse", "stated", "time",
+        "times", "void",
     )  # fmt: skip
 
     def __init__(self, origin: str) -> None:
@@ -118,7 +137,8 @@ class Scan:
         self.owed: list[int] = []
         self.ids: set[str] = set()
         self.size = 0
-        self.time = 0
+        self.time = 0  # of everything that the reader holds
+        self.times: dict[tuple[str, ...], int] = {}  # by readers; the party chain has none
         self.sparse = False  # only some leaves are held: an outsider's view, without roots
         self.frontier = Frontier.empty()
         self.roots: list[bytes] = [self.frontier.root()]  # root at each size
@@ -128,7 +148,12 @@ class Scan:
         other.party, other.inception, other.size, other.time = self.party, self.inception, self.size, self.time
         other.sparse, other.frontier = self.sparse, self.frontier
         other.chain, other.stated, other.void = self.chain[:], self.stated[:], self.void[:]
-        other.owed, other.ids, other.roots = self.owed[:], self.ids.copy(), self.roots[:]
+        other.owed, other.ids, other.roots, other.times = (
+            self.owed[:],
+            self.ids.copy(),
+            self.roots[:],
+            self.times.copy(),
+        )
         return other
 
     @property
@@ -138,6 +163,19 @@ class Scan:
     @property
     def keys(self) -> KeySet | None:
         return self.chain[-1].keys if self.chain else None
+
+    @property
+    def readable(self) -> int:
+        """The entries before the first that is for the reader and not open: votes behind it do not count yet."""
+        return self.owed[0] if self.owed else self.size
+
+    def keys_at(self, index: int) -> KeySet:
+        """The keys that judge the entry at this index."""
+        return next(span.keys for span in reversed(self.chain) if span.since < index or span is self.chain[0])
+
+    def size_at(self, time: int) -> int:
+        """The entries before the first one that is dated after this time: the ledger as it stood then."""
+        return next((one.index for one in self.stated if one.act.at > time), self.size)
 
     def root_at(self, size: int) -> bytes | None:
         return self.roots[size] if not self.sparse and size < len(self.roots) else None
@@ -160,13 +198,21 @@ class Scan:
         if why:
             self.void.append(Void(self.origin, one.index, one.id, kind_of(one.act), why))
             return
-        self.ids.add(one.id)
-        self.time = max(self.time, one.act.at)
-        self.stated.append(Stated(one.act, one.id, self.origin, one.index, self.time, one.signed))
-        if isinstance(one.act, Inception):
-            self.party, self.inception = one.act.author, one.act
-        if isinstance(one.act, Inception | Rotate | Recover):
-            self.chain.append(KeySpan(one.act.keys, one.index, one.id))
+        self._state(one, one.act, one.id, one.signed)
+
+    def _state(self, one: Entry, act: Act, id_: str, signed: dsse.Envelope) -> None:
+        self.ids.add(id_)
+        self.time = max(self.time, act.at)
+        time = self.times[readers_of(act)] = max(self._floor(act), act.at)
+        self.stated.append(Stated(act, id_, self.origin, one.index, time, signed, _is_common(one.leaf)))
+        if isinstance(act, Inception):
+            self.party, self.inception = act.author, act
+        if isinstance(act, Inception | Rotate | Recover):
+            self.chain.append(KeySpan(act.keys, one.index, id_))
+
+    def _floor(self, act: Act) -> int:
+        """The latest `at` before it that each of its readers can see."""
+        return max(self.times.get((), 0), self.times.get(readers_of(act), 0))
 
     def _refuse(self, one: Entry, act: Act, id_: str, signed: dsse.Envelope) -> str:
         """Why this act does not count here, or an empty text."""
@@ -174,6 +220,8 @@ class Scan:
             return f"written for ledger {act.log}"
         if id_ in self.ids:
             return "stands earlier in this ledger"
+        if isinstance(act, PARTY_CHAIN) and not _is_common(one.leaf):
+            return UNTAGGED
         if isinstance(act, Inception):
             if one.index != 0:
                 return "an inception stands first or not at all"
@@ -183,8 +231,7 @@ class Scan:
         if act.author != self.party:
             return f"its author {act.author} does not own this ledger"
         signer = SIGNERS[kind_of(act)]
-        lag = self.time - act.at
-        if lag > (0 if signer == "node" else LAG_MS_MAX):
+        if self._floor(act) - act.at > (0 if signer == "node" else LAG_MS_MAX):
             return "dated before its place in the ledger"
         if isinstance(act, Rotate | Recover):
             return self._refuse_keys(act, signed)
@@ -193,14 +240,12 @@ class Scan:
         return ""
 
     def _refuse_keys(self, act: Rotate | Recover, signed: dsse.Envelope) -> str:
-        """New keys are the ones committed to and are signed by a quorum of themselves; a rotation also by the old ones."""
+        """New keys are those committed to, signed by a quorum of themselves; a rotation also by the old ones."""
         before = self.chain[-1]
         if act.prev != before.id:
             return "does not follow the newest keys"
-        committed = set(before.keys.next_root.digests)
-        if {
-            key_digest(key) for key in act.keys.root.keys
-        } - committed or act.keys.root.threshold < before.keys.next_root.threshold:
+        promised, shown = before.keys.next_root, {key_digest(key) for key in act.keys.root.keys}
+        if not shown <= set(promised.digests) or act.keys.root.threshold < promised.threshold:
             return "its root keys are not those committed to"
         if not dsse.satisfied(signed, act.keys, "root"):
             return "not signed by the new root keys"
@@ -217,6 +262,11 @@ def _words(signer: str | frozenset[str]) -> str:
     return f"a {' or '.join(sorted(signer))} officer" if isinstance(signer, frozenset) else f"the {signer} key"
 
 
+def readers_of(act: Act) -> tuple[str, ...]:
+    """Empty for the party chain, which all that mirror may open."""
+    return () if isinstance(act.readers, UnsetType) else act.readers
+
+
 def open_to(act: Act, reader: str) -> bool:
     """Whether the act itself names this reader (later disclosures apart)."""
-    return isinstance(act, PARTY_CHAIN) or (act.readers is not UNSET and reader in act.readers)
+    return isinstance(act, PARTY_CHAIN) or reader in readers_of(act)

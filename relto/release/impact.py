@@ -17,7 +17,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from relto import acts
 from relto.acts import Act, EngagementState, LicenceState, Register
-from relto.acts.fold import _Fold, _load_pack
+from relto.acts.effects import load_pack
 from relto.acts.register import AdoptedPack, Attestation, Denial, Determination, ItemState, Proposal, RosterState
 from relto.charter import Charter
 from relto.errors import NotFound, Refused
@@ -130,9 +130,7 @@ def _proposal(register: Register, draft: acts.Propose, id_: str) -> Register:
 
 
 def _engagement(register: Register, what: acts.Engagement, name: str, id_: str, subject: str) -> Register:
-    fold = _Fold(register.scans, register.me, register.objects, register.partnership)
-    fold.charter = _charter(register)
-    fault = fold._engagement_faults(what)
+    fault = acts.could_engage(register, what)
     if fault:
         raise Refused(f"this proposal could never be in force: {fault}")
     made = EngagementState(id=name, proposal=id_, terms=what, term=what.term, by=(id_,))
@@ -242,7 +240,7 @@ def _adopt(register: Register, draft: acts.Adopt, id_: str) -> Register:
     if _charter(register).jurisdiction(draft.jurisdiction).adopter != draft.author:
         raise Refused(f"`{draft.author}` may not adopt the law of {draft.jurisdiction}")
     data = register.objects.get(draft.pack)
-    pack = _load_pack(data) if data is not None else None
+    pack = load_pack(data) if data is not None else None
     if pack is None or pack.jurisdiction != draft.jurisdiction:
         raise NotFound(f"no text of the law of {draft.jurisdiction} with digest `{draft.pack[:16]}` is held here")
     made = AdoptedPack(act=id_, party=draft.author, digest=draft.pack, pack=pack)

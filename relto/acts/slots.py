@@ -1,0 +1,706 @@
+"""Joint decisions: the founding, later charters, and what stands under them. One slot, at most one winner, for good.
+
+A slot is a subject, a number and the id of what was in force before. Proposals name a slot; votes stand in the voters'
+own ledgers; nobody orders anything between ledgers.
+
+* V1  A consent after an own refusal of the same proposal is void.
+* V2  A refusal after an own consent is void: a consent cannot be taken back.
+* V3  A consent to a second proposal of a slot counts only if the first was dead in the view that the consent cites.
+* by  A consent dated after the proposal's deadline is void; a ledger that has passed it without consenting refuses.
+* A vote counts when enough members' ledgers acknowledge the prefix that holds it.
+* In force: every voter's consent counts. Dead: one refusal counts. Neither changes when more arrives.
+
+All of one proposal is decided by the charter version that it names (`under`): voters, confirmers, ledgers. Members read
+each other's votes and acknowledges in full and in order (the common tag; nothing behind an unopened entry counts), so
+two readers differ only in how far they have read.
+
+Source: spec/register.md, "Slots"; the argument: docs/decisions/0003-slots.md.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+
+from msgspec import Struct, UnsetType
+from msgspec.structs import replace
+
+from relto import charter as charters
+from relto.acts import act as a
+from relto.acts.register import Proposal, SlotState, Vote
+from relto.acts.scan import UNTAGGED, Scan, Stated, Void, kind_of
+from relto.errors import ReltoError
+
+Ledgers = Mapping[str, Scan]  # party -> the ledger that speaks for it
+Limits = Mapping[str, int]  # origin -> entries
+Texts = tuple[charters.Charter | None, charters.Parties | None]
+
+
+class Version(Struct, frozen=True, kw_only=True):
+    """A charter in force: its text, its party list, and the ledgers that this list names, as far as they are held."""
+
+    id: str
+    charter: charters.Charter
+    directory: charters.Parties
+    ledgers: Ledgers
+
+
+class Ballot(Struct, frozen=True, kw_only=True):
+    """Who decides one proposal, whose ledgers confirm, and in which ledgers all of them speak."""
+
+    one: Stated
+    partnership: str
+    voters: tuple[str, ...] = ()
+    confirmers: tuple[str, ...] = ()
+    quorum: int = 0
+    ledgers: Ledgers = {}
+    fault: str = ""  # why it is void whatever anybody votes
+    waits: str = ""  # why it cannot be judged here yet
+
+    @property
+    def act(self) -> a.Propose:
+        assert isinstance(self.one.act, a.Propose)
+        return self.one.act
+
+
+class Said(Struct, frozen=True, kw_only=True):
+    """One vote as it stands in its ledger. silent: the deadline passed there."""
+
+    proposal: str
+    consent: bool
+    stated: Stated
+    silent: bool = False
+    void: str = ""
+
+
+class Slots:
+    """See the module. After `run`: `versions`, `proposals`, `partnership`, and what is void, missing or alarming."""
+
+    def __init__(self, scans: Mapping[str, Scan], me: str, objects: Mapping[str, bytes], pin: str = "") -> None:
+        self.scans, self.me, self.objects, self.pin = scans, me, objects, pin
+        self.partnership = pin
+        self.versions: list[Version] = []  # oldest first
+        self.proposals: dict[str, Proposal] = {}
+        self.ballots: dict[str, Ballot] = {}
+        self.void: list[Void] = []
+        self.alarms: list[str] = []
+        self.missing: set[str] = set()  # objects that are named and not held
+        self.stated: dict[str, Stated] = {}
+        self.acks: dict[str, list[Stated]] = defaultdict(list)
+        self.votes: dict[tuple[str, str], list[Stated]] = defaultdict(list)  # by origin and proposal
+        self.slots: dict[tuple[str, str, int, str], list[Stated]] = defaultdict(list)
+        self._judged: dict[tuple[str, tuple[str, ...], bool], list[Said]] = {}
+        self._reach: dict[tuple[object, ...], Mapping[str, int]] = {}
+        for origin in sorted(scans):
+            self._sort(scans[origin])
+
+    def _sort(self, scan: Scan) -> None:
+        """What a ledger says jointly, up to its first entry that is owed to this reader."""
+        for one in scan.stated:
+            self.stated[one.id] = one
+            if one.index >= scan.readable:
+                continue
+            if not one.common:
+                # Members could be shown different ones; an outsider's acknowledge before it knows them does no harm.
+                if isinstance(one.act, a.Consent | a.Refuse | a.Propose):
+                    self.void.append(Void(one.origin, one.index, one.id, kind_of(one.act), UNTAGGED))
+            elif isinstance(one.act, a.Acknowledge):
+                self.acks[scan.origin].append(one)
+            elif isinstance(one.act, a.Consent | a.Refuse):
+                self.votes[scan.origin, one.act.proposal].append(one)
+            elif isinstance(one.act, a.Propose):
+                self.slots[_slot(one.act)].append(one)
+
+    def run(self) -> None:
+        self._found()
+        while self.versions and self._amend():
+            pass
+        subjects = {key[1] for key in self.slots if key[0] and key[0] == self.partnership} - {"charter"}
+        for subject in sorted(subjects, key=lambda name: (not name.startswith("project/"), name)):
+            self._chain(subject)
+        self._set_aside()
+
+    # ---- charters ---------------------------------------------------------------------------------------------------
+
+    def _found(self) -> None:
+        """The founding: every founder consents and every founder's ledger acknowledges, whatever the rules inside say.
+
+        A reader that is no founder pins the id: nothing else tells it which of two foundings is meant.
+        """
+        rivals = self._rivals(("", "charter", 1, ""))
+        texts = {one.id: self._texts(one) for one in rivals}
+        for one in self._decide([self._founding_ballot(one, texts[one.id]) for one in rivals]):
+            charter, directory = texts[one.id]
+            assert charter is not None
+            assert directory is not None
+            if one.id == self.pin or (not self.pin and self.me in charter.members and not self.versions):
+                self._enter(one, charter, directory)
+                self.partnership = one.id
+
+    def _amend(self) -> bool:
+        """The next charter: by the rule of the version before, and by everyone newly bound."""
+        before = self.versions[-1]
+        rivals = self._rivals((self.partnership, "charter", len(self.versions) + 1, before.id))
+        texts = {one.id: self._texts(one) for one in rivals}
+        won = self._decide([self._amending_ballot(one, before, texts[one.id]) for one in rivals])
+        for one in won[:1]:
+            charter, directory = texts[one.id]
+            assert charter is not None
+            assert directory is not None
+            self._enter(one, charter, directory)
+        return bool(won)
+
+    def _enter(self, one: Stated, charter: charters.Charter, directory: charters.Parties) -> None:
+        ledgers = self._listed(directory)
+        self.versions.append(Version(id=one.id, charter=charter, directory=directory, ledgers=ledgers))
+
+    def _listed(self, directory: charters.Parties) -> Ledgers:
+        found = {pin.id: self.ledger(pin.origin, pin.inception) for pin in directory.parties}
+        return {party: scan for party, scan in found.items() if scan is not None}
+
+    def ledger(self, origin: str, inception: str) -> Scan | None:
+        """The ledger of this name when it begins with this inception; another one under the same name is not it."""
+        scan = self.scans.get(origin)
+        return scan if scan is not None and scan.inception_id == inception else None
+
+    def _texts(self, one: Stated) -> Texts:
+        what = one.act.what if isinstance(one.act, a.Propose) else None
+        if not isinstance(what, a.CharterText | a.Admission | a.Expulsion):
+            return None, None
+        self.missing |= {digest for digest in (what.charter, what.parties) if digest not in self.objects}
+        text, names = self.objects.get(what.charter), self.objects.get(what.parties)
+        charter = load_charter(text) if text is not None else None
+        return charter, load_parties(names) if names is not None else None
+
+    def _waits(self, one: Stated) -> str:
+        what = one.act.what if isinstance(one.act, a.Propose) else None
+        named = (what.charter, what.parties) if isinstance(what, a.CharterText | a.Admission | a.Expulsion) else ()
+        return "its texts are not held here" if set(named) - set(self.objects) else ""
+
+    def _founding_ballot(self, one: Stated, texts: Texts) -> Ballot:
+        charter, directory = texts
+        base = Ballot(one=one, partnership=one.id)
+        if charter is None or directory is None:
+            return replace(base, waits=self._waits(one), fault="" if self._waits(one) else "its texts are not sound")
+        founders, ledgers = charter.members, self._listed(directory)
+        fault = _unlisted(founders, directory) or hidden_from(one.act, founders)
+        if one.act.author not in founders:
+            fault = f"{one.act.author} is no founder"
+        quorum = self.quorum(founders, len(founders))
+        return replace(base, voters=founders, confirmers=founders, quorum=quorum, ledgers=ledgers, fault=fault)
+
+    def _amending_ballot(self, one: Stated, before: Version, texts: Texts) -> Ballot:
+        """A member that is to go, or has given notice, neither votes nor confirms: its silence would keep it."""
+        base, (charter, directory) = Ballot(one=one, partnership=self.partnership), texts
+        what, members = base.act.what, before.charter.members
+        if not isinstance(what, a.CharterText | a.Admission | a.Expulsion):
+            return replace(base, fault="does not carry a charter")
+        if charter is None or directory is None:
+            return replace(base, waits=self._waits(one), fault="" if self._waits(one) else "its texts are not sound")
+        expelled = what.party if isinstance(what, a.Expulsion) else ""
+        dropped = tuple(party for party in members if party not in charter.members)
+        gone = tuple(party for party in dropped if party == expelled or self._left(party, before, one))
+        voters = [party for party in before.charter.voters(kind_of_what(what), concerned=expelled) if party not in gone]
+        voters += [party for party in charter.members if party not in members]
+        confirmers = tuple(party for party in members if party not in gone)
+        fault = _unlisted(charter.members, directory) or _membership_fault(what, members, charter.members)
+        return replace(
+            base,
+            voters=tuple(voters),
+            confirmers=confirmers,
+            quorum=self.quorum(confirmers, before.charter.confirm),
+            ledgers={**self._listed(directory), **before.ledgers},
+            fault=fault or self._proposal_fault(base, before, voters),
+        )
+
+    def _left(self, party: str, version: Version, one: Stated) -> bool:
+        """Whether a member gave notice before it voted on this: the next charter needs no vote of a leaver."""
+        scan = version.ledgers.get(party)
+        if scan is None:
+            return False
+        notices = [said for said in scan.stated if isinstance(said.act, a.Withdraw) and said.common]
+        given = [said.index for said in notices if said.act.partnership == self.partnership]
+        first = min(given, default=scan.readable)
+        return first < scan.readable and all(vote.index > first for vote in self.votes[scan.origin, one.id])
+
+    # ---- everything under a charter ---------------------------------------------------------------------------------
+
+    def _chain(self, subject: str) -> None:
+        """One subject from its first proposal on. root: what later ones renew or end."""
+        n, prev, root, ended = 1, "", None, False
+        while rivals := self._rivals((self.partnership, subject, n, prev)):
+            if self.versions:
+                won = self._decide([self._ballot(one, root, ended=ended) for one in rivals])
+            else:
+                won = self._decide_by_settlement([self._settling_ballot(one, root) for one in rivals])
+            if not won:
+                return
+            what = won[0].act.what if isinstance(won[0].act, a.Propose) else None
+            root = won[0] if isinstance(what, a.Engagement | a.ProjectTerms) else root
+            n, prev, ended = n + 1, won[0].id, isinstance(what, a.Ending)
+
+    def version(self, id_: str | UnsetType) -> Version | None:
+        return next((one for one in self.versions if one.id == id_), None)
+
+    def _ballot(self, one: Stated, root: Stated | None, *, ended: bool) -> Ballot:
+        """By the charter that the proposal names, even when a later one is in force by now."""
+        base = Ballot(one=one, partnership=self.partnership)
+        what, version = base.act.what, self.version(one.act.under)
+        if version is None:
+            return replace(base, waits="names a charter version that is not in force here")
+        charter, terms, ledgers = version.charter, _terms(what, root), dict(version.ledgers)
+        bound: tuple[str, ...] = ()
+        if isinstance(terms, a.Engagement):
+            bound = (terms.party,)
+            outside = self.ledger(terms.origin, terms.inception)
+            if outside is not None:
+                ledgers.setdefault(terms.party, outside)
+        fault = self._proposal_fault(base, version, bound) or _chain_fault(base.act, root, ended=ended)
+        if isinstance(what, a.Engagement):
+            fault = fault or engagement_fault(charter, version.directory, what)
+        if isinstance(what, a.Ending) and not charter.decision("end").bound_consents:
+            bound = ()  # it is told and not asked
+        project = terms.project if terms is not None else ""
+        voters = _voters(charter, kind_of_what(what), project, one.act.author)
+        return replace(
+            base,
+            voters=(*voters, *(party for party in bound if party not in voters)),
+            confirmers=charter.members,
+            quorum=self.quorum(charter.members, charter.confirm),
+            ledgers=ledgers,
+            fault=fault,
+        )
+
+    def _proposal_fault(self, base: Ballot, version: Version, bound: Iterable[str]) -> str:
+        """Why a proposal is void whatever anybody votes."""
+        act = base.act
+        if act.author not in version.charter.members:
+            return f"{act.author} is not a member"
+        if act.author not in version.ledgers or version.ledgers[act.author].origin != base.one.origin:
+            return f"does not stand in the ledger that the party list names for {act.author}"
+        if act.under != version.id:
+            return "does not name the charter version in force"
+        return hidden_from(act, (*version.charter.members, *bound)) or _subject_fault(act)
+
+    # ---- the slot rule ----------------------------------------------------------------------------------------------
+
+    def _rivals(self, slot: tuple[str, str, int, str]) -> list[Stated]:
+        return sorted(self.slots.get(slot, ()), key=lambda one: one.id)
+
+    def _decide(self, ballots: Sequence[Ballot], *, exclusive: bool = True) -> list[Stated]:
+        """All proposals of one slot; returns those in force: one at most, unless more cheat than the charter allows."""
+        self.ballots |= {ballot.one.id: ballot for ballot in ballots}
+        rivals = tuple(ballot.one.id for ballot in ballots)
+        self.proposals |= {ballot.one.id: self._tally(ballot, rivals, exclusive=exclusive) for ballot in ballots}
+        won = [ballot.one for ballot in ballots if self.proposals[ballot.one.id].state == "in_force"]
+        if len(won) > 1:
+            self.alarms.append(f"two proposals of one slot are in force: {', '.join(one.id[:8] for one in won)}")
+        return won
+
+    def _tally(self, ballot: Ballot, rivals: tuple[str, ...], *, exclusive: bool) -> Proposal:
+        act, id_ = ballot.act, ballot.one.id
+        settled = self._settled(id_, ballot)
+        base = Proposal(id=id_, subject=act.subject, n=act.n, stated=ballot.one, state="open", settled=settled)
+        if ballot.fault or ballot.waits:
+            state: SlotState = "void" if ballot.fault else "open"
+            return replace(base, state=state, why=ballot.fault or ballot.waits)
+        votes: list[Vote] = []
+        for party in ballot.voters:
+            if party in ballot.ledgers:
+                said = self._said(ballot.ledgers[party], rivals, exclusive=exclusive)
+                votes += [self._vote(party, one, ballot) for one in said if one.proposal == id_]
+        counted = self._first(votes)
+        missing = tuple(party for party in ballot.voters if party not in counted)
+        waiting = tuple(party for party in ballot.voters if party in counted and not counted[party].confirmed)
+        state = "open"
+        if any(vote.vote == "refuse" and vote.confirmed for vote in counted.values()):
+            state = "dead"
+        elif counted and not missing and not waiting and all(vote.vote == "consent" for vote in counted.values()):
+            state = "in_force"
+        return replace(base, state=state, voters=ballot.voters, votes=tuple(votes), missing=missing, waiting=waiting)
+
+    def _vote(self, party: str, one: Said, ballot: Ballot) -> Vote:
+        return Vote(
+            party=party,
+            vote="consent" if one.consent else "refuse",
+            act=one.stated.id,
+            origin=one.stated.origin,
+            index=one.stated.index,
+            confirmed=self._holds(one.stated, self.confirmed(ballot)),
+            void=one.void,
+            silent=one.silent,
+        )
+
+    def _first(self, votes: Iterable[Vote]) -> dict[str, Vote]:
+        """The vote of each party that counts: by V1 and V2 there is no second one of another kind."""
+        found: dict[str, Vote] = {}
+        for vote in votes:
+            if not vote.void:
+                found.setdefault(vote.party, vote)
+        return found
+
+    def _holds(self, one: Stated, reach: Mapping[str, int]) -> bool:
+        return one.index < reach.get(one.origin, 0)
+
+    def _said(self, scan: Scan, rivals: tuple[str, ...], *, exclusive: bool) -> list[Said]:
+        """One ledger's votes on the proposals of one slot, in order, each with why it is void: V1, V2, V3, deadline.
+
+        Only what stands before a vote in the same ledger bears on it, and the view that it cites; so a verdict, once
+        reached, stays. exclusive: with V3; refusals do not depend on it.
+        """
+        key = (scan.origin, rivals, exclusive)
+        if key not in self._judged:
+            self._judged[key] = []
+            refused: set[str] = set()
+            consented: dict[str, bool] = {}  # proposal -> whether the consent counts
+            for one in self._events(scan, rivals):
+                if one.silent and (one.proposal in consented or one.proposal in refused):
+                    continue  # it has spoken in time
+                if consented.get(one.proposal) if one.consent else one.proposal in refused:
+                    continue  # said twice: the first counts
+                why = one.void or self._order_fault(one, consented, refused)
+                if not why and one.consent:
+                    # Even a consent that V3 holds back forbids a refusal: of two readers one may not have read enough
+                    # to see that the other proposal was dead, and both must count the same one of the two votes.
+                    why = self._blocked(one, scan, consented) if exclusive else ""
+                    consented[one.proposal] = not why
+                elif not why:
+                    refused.add(one.proposal)
+                self._judged[key].append(replace(one, void=why))
+        return self._judged[key]
+
+    def _order_fault(self, one: Said, consented: Mapping[str, bool], refused: set[str]) -> str:
+        """V1 and V2."""
+        if one.consent and one.proposal in refused:
+            return "comes after an own refusal"
+        if not one.consent and one.proposal in consented:
+            return "comes after an own consent, which is irrevocable"
+        return ""
+
+    def _blocked(self, one: Said, scan: Scan, consented: Mapping[str, bool]) -> str:
+        """V3."""
+        act = one.stated.act
+        assert isinstance(act, a.Consent)
+        others = [other for other in consented if other != one.proposal]
+        if all(self._dead_in_view(other, scan, one.stated.index, act.sight) for other in others):
+            return ""
+        return "another proposal of this slot has this party's consent and was not dead in what it had seen"
+
+    def _dead_in_view(self, proposal: str, scan: Scan, index: int, sight: str | UnsetType) -> bool:
+        """Whether a proposal was dead as far as an own acknowledge that stands before this vote had seen."""
+        cited = next((ack for ack in self.acks[scan.origin] if ack.id == sight and ack.index < index), None)
+        if cited is None:
+            return False
+        ballot = self.ballots[proposal]
+        reach = self.confirmed(ballot, {**self._heads(cited), scan.origin: cited.index})
+        rivals = tuple(one.id for one in self._rivals(_slot(ballot.act)))
+        return any(
+            one.proposal == proposal and not one.consent and not one.void and self._holds(one.stated, reach)
+            for party in ballot.voters
+            if party in ballot.ledgers
+            for one in self._said(ballot.ledgers[party], rivals, exclusive=False)
+        )
+
+    def _events(self, scan: Scan, rivals: tuple[str, ...]) -> list[Said]:
+        """Votes and passed deadlines in the order of the ledger; at one index the deadline comes first."""
+        found: list[tuple[int, int, str, Said]] = []
+        for proposal in rivals:
+            ballot = self.ballots[proposal]
+            late = self._late(scan, ballot)
+            if late is not None:
+                said = Said(proposal=proposal, consent=False, stated=late, silent=True)
+                found.append((late.index, 0, proposal, said))
+            for one in self.votes.get((scan.origin, proposal), ()):
+                consent, void = isinstance(one.act, a.Consent), _vote_fault(one, ballot)
+                found.append((one.index, 1, proposal, Said(proposal=proposal, consent=consent, stated=one, void=void)))
+        return [said for _, _, _, said in sorted(found, key=lambda item: item[:3])]
+
+    def _late(self, scan: Scan, ballot: Ballot) -> Stated | None:
+        """The first entry for all members by which this ledger has passed the deadline."""
+        by = ballot.act.by
+        if isinstance(by, UnsetType) or ballot.waits:
+            return None
+        common = (one for one in scan.stated if one.common and one.act.at > by)
+        late = next((one for one in common if not hidden_from(one.act, ballot.confirmers)), None)
+        return late if late is not None and late.index < scan.readable else None
+
+    # ---- confirmation -----------------------------------------------------------------------------------------------
+
+    def quorum(self, confirmers: Sequence[str], confirm: int) -> int:
+        """Of n members w must acknowledge. One that is to go is not asked; the others are then n - 1."""
+        return min(confirm, len(confirmers))
+
+    def confirmed(self, ballot: Ballot, limits: Limits | None = None) -> Mapping[str, int]:
+        """How many entries of each ledger enough confirmers acknowledge, on this reader's own branch.
+
+        limits: only what stands before these sizes (the view that an acknowledge describes).
+        """
+        view = None if limits is None else tuple(sorted(limits.items()))
+        ledgers = tuple(ballot.ledgers[party] for party in ballot.confirmers if party in ballot.ledgers)
+        key = (ballot.partnership, ballot.confirmers, ballot.quorum, tuple(scan.origin for scan in ledgers), view)
+        if key not in self._reach:
+            sizes: dict[str, list[int]] = defaultdict(list)
+            for scan in ledgers:
+                for origin, size in self._acknowledged(scan, ballot, limits).items():
+                    sizes[origin].append(size)
+            w = ballot.quorum
+            self._reach[key] = {o: sorted(s, reverse=True)[w - 1] for o, s in sizes.items() if 0 < w <= len(s)}
+        return self._reach[key]
+
+    def _acknowledged(self, scan: Scan, ballot: Ballot, limits: Limits | None) -> dict[str, int]:
+        """What one member's ledger acknowledges; of itself, all of it."""
+        end = scan.readable if limits is None else min(scan.readable, limits.get(scan.origin, 0))
+        best = {scan.origin: end}
+        for ack in self.acks[scan.origin]:
+            if ack.index >= end:
+                break
+            # One that is not open to all who confirm would confirm for some of them only.
+            if ack.act.partnership == ballot.partnership and not hidden_from(ack.act, ballot.confirmers):
+                for origin, size in self._heads(ack).items():
+                    if origin != scan.origin:
+                        best[origin] = max(best.get(origin, 0), size)
+        return best
+
+    def _heads(self, ack: Stated) -> dict[str, int]:
+        """origin -> entries that an acknowledge vouches for: its root is the reader's own, and none of them is owed.
+
+        An acknowledgement of another branch does not count here: it is a fork in the making.
+        """
+        assert isinstance(ack.act, a.Acknowledge)
+        owed = {one.origin: min(one.entries, default=0) for one in ack.act.owed}
+        found = {}
+        for head in ack.act.heads:
+            scan = self.scans.get(head.origin)
+            root = scan.root_at(head.size) if scan is not None else None
+            if root is not None and root.hex() == head.root:
+                found[head.origin] = min(head.size, owed.get(head.origin, head.size))
+        return found
+
+    # ---- an outsider's way ------------------------------------------------------------------------------------------
+
+    def _settled(self, proposal: str, ballot: Ballot) -> dict[str, str]:
+        """member -> the outcome it stated first; two outcomes by one member are an alarm."""
+        found: dict[str, str] = {}
+        for party in ballot.confirmers:
+            scan = ballot.ledgers.get(party)
+            for one in scan.stated if scan is not None else ():
+                if not isinstance(one.act, a.Settle) or one.act.proposal != proposal:
+                    continue
+                if found.setdefault(party, one.act.outcome) != one.act.outcome:
+                    self.alarms.append(f"{party} settles proposal {proposal[:8]} both ways")
+        return found
+
+    def _settling_ballot(self, one: Stated, root: Stated | None) -> Ballot:
+        assert isinstance(one.act, a.Propose)
+        base, terms = Ballot(one=one, partnership=self.partnership), _terms(one.act.what, root)
+        if not isinstance(terms, a.Engagement):
+            return replace(base, waits="members settle it among themselves")
+        members = tuple(member.party for member in terms.members)
+        named = {terms.party: (terms.origin, terms.inception)}
+        named |= {member.party: (member.origin, member.inception) for member in terms.members}
+        ledgers = {party: scan for party, at in named.items() if (scan := self.ledger(*at)) is not None}
+        bound = () if isinstance(one.act.what, a.Ending) else (terms.party,)
+        return replace(
+            base, voters=(*members, *bound), confirmers=members, quorum=terms.confirm, ledgers=ledgers,
+            fault=_chain_fault(one.act, root, ended=False),
+        )  # fmt: skip
+
+    def _decide_by_settlement(self, ballots: Sequence[Ballot]) -> list[Stated]:
+        """The outcome in the words of as many members as the engagement says must confirm, under the own consent.
+
+        An outsider does not hold the members' acknowledges and does not run the slot rule: it shows votes, not counts.
+        """
+        self._decide(ballots, exclusive=False)
+        won = []
+        for ballot in ballots:
+            tally = self.proposals[ballot.one.id]
+            words = list(tally.settled.values())
+            state: SlotState = tally.state if tally.state == "void" else "open"
+            if len(set(words)) > 1:
+                said = ", ".join(f"{party} {word}" for party, word in sorted(tally.settled.items()))
+                self.alarms.append(f"members settle proposal {tally.id[:8]} differently: {said}")
+            if state == "open" and 0 < ballot.quorum <= words.count("dead"):
+                state = "dead"
+            elif state == "open" and 0 < ballot.quorum <= words.count("in_force"):
+                own = set(tally.missing) <= set(
+                    ballot.confirmers
+                )  # the bound party's own consent is never settled away
+                state = "in_force" if own else "open"
+            waiting = tuple(party for party in ballot.confirmers if party not in tally.settled)
+            self.proposals[tally.id] = replace(tally, state=state, waiting=waiting)
+            won += [ballot.one] if state == "in_force" else []
+        return won
+
+    # ---- what does not count ----------------------------------------------------------------------------------------
+
+    def _set_aside(self) -> None:
+        """Proposals of slots that were never reached, and votes that do not count, each with the reason."""
+        for key, rivals in self.slots.items():
+            for one in rivals if key[0] and key[0] == self.partnership else ():
+                assert isinstance(one.act, a.Propose)
+                why = "its slot does not follow what is in force"
+                late = Proposal(id=one.id, subject=one.act.subject, n=one.act.n, stated=one, state="void", why=why)
+                self.proposals.setdefault(one.id, late)
+        for (_, of), votes in sorted(self.votes.items()):
+            proposal = self.proposals.get(of)
+            for one in votes if proposal is not None and proposal.voters else ():
+                assert proposal is not None
+                void = {vote.act: vote.void for vote in proposal.votes if not vote.silent}
+                why = void.get(one.id, "") if one.act.author in proposal.voters else "has no vote on it"
+                if why:
+                    self.void.append(Void(one.origin, one.index, one.id, kind_of(one.act), why))
+
+
+# ---- faults that the bytes and the charter alone show ---------------------------------------------------------------
+
+
+def _slot(act: a.Propose) -> tuple[str, str, int, str]:
+    """(partnership, subject, n, prev), empty for what is absent."""
+    partnership = "" if isinstance(act.partnership, UnsetType) else act.partnership
+    return partnership, act.subject, act.n, "" if isinstance(act.prev, UnsetType) else act.prev
+
+
+def hidden_from(act: a.Act, parties: Iterable[str]) -> str:
+    """Which of these parties cannot open an act that they must be able to open."""
+    if isinstance(act.readers, UnsetType):
+        return ""
+    hidden = sorted(set(parties) - set(act.readers))
+    return f"is not addressed to {', '.join(hidden)}" if hidden else ""
+
+
+def hides(answer: a.Act, answered: a.Act) -> str:
+    """Audience closure: whoever may open an act may open what answers it."""
+    if isinstance(answered.readers, UnsetType) or isinstance(answer.readers, UnsetType):
+        return ""
+    hidden = sorted(set(answered.readers) - set(answer.readers))
+    return f"is not open to {', '.join(hidden)}, who may open what it answers" if hidden else ""
+
+
+def _vote_fault(one: Stated, ballot: Ballot) -> str:
+    """What is wrong with a vote by itself."""
+    act, proposal = one.act, ballot.act
+    assert isinstance(act, a.Consent | a.Refuse)
+    founding = isinstance(proposal.partnership, UnsetType)
+    if act.partnership != (ballot.one.id if founding else proposal.partnership):
+        return "names another partnership"
+    if hides(act, proposal):
+        return hides(act, proposal)
+    if isinstance(act, a.Consent):
+        if isinstance(act.sight, UnsetType) and not founding:
+            return "does not say what it had seen"
+        if not isinstance(act.under, UnsetType) and act.under != proposal.under:
+            return "is given under another charter version than the proposal"
+        if not isinstance(proposal.by, UnsetType) and act.at > proposal.by:
+            return "comes after the proposal's deadline"
+    return ""
+
+
+def _unlisted(members: Iterable[str], directory: charters.Parties) -> str:
+    unlisted = sorted(set(members) - {pin.id for pin in directory.parties})
+    return f"the party list does not name {', '.join(unlisted)}" if unlisted else ""
+
+
+def _membership_fault(what: a.What, before: Sequence[str], after: Sequence[str]) -> str:
+    """An admission admits this party and nobody else, an expulsion expels it and nobody else."""
+    old, new = set(before), set(after)
+    if isinstance(what, a.Admission) and new != old | {what.party}:
+        return f"its charter does more or less than admit {what.party}"
+    if isinstance(what, a.Expulsion) and (new != old - {what.party} or what.party not in old):
+        return f"its charter does more or less than expel {what.party}"
+    return ""
+
+
+def kind_of_what(what: a.What) -> str:
+    """The charter's word for the rule that decides this proposal."""
+    return {
+        a.CharterText: "charter",
+        a.Admission: "admit",
+        a.Expulsion: "expel",
+        a.ProjectTerms: "project",
+        a.Engagement: "engage",
+        a.Renewal: "renew",
+        a.Ending: "end",
+    }[type(what)]
+
+
+def _subject_fault(act: a.Propose) -> str:
+    wanted = {
+        "charter": (a.CharterText, a.Admission, a.Expulsion),
+        "project": (a.ProjectTerms, a.Ending),
+        "engagement": (a.Engagement, a.Renewal, a.Ending),
+    }[act.subject.partition("/")[0]]
+    fits = isinstance(act.what, wanted)
+    return "" if fits else f"a {kind_of_what(act.what)} proposal does not belong under {act.subject}"
+
+
+def _terms(what: a.What, root: Stated | None) -> a.Engagement | a.ProjectTerms | None:
+    """The terms that a proposal states, renews or ends."""
+    if isinstance(what, a.Engagement | a.ProjectTerms):
+        return what
+    named = root.act.what if root is not None and isinstance(root.act, a.Propose) else None
+    return named if isinstance(named, a.Engagement | a.ProjectTerms) else None
+
+
+def _chain_fault(act: a.Propose, root: Stated | None, *, ended: bool) -> str:
+    """What renews or ends names the terms in force, and is open to whoever reads those."""
+    if not isinstance(act.what, a.Renewal | a.Ending):
+        return ""
+    if root is None or act.what.of != root.id:
+        return "does not name the terms that it renews or ends"
+    return "what it names has ended" if ended else hides(act, root.act)
+
+
+def _voters(charter: charters.Charter, kind: str, project: str, author: str) -> tuple[str, ...]:
+    try:
+        return charter.voters(kind, project=project, concerned=author)
+    except ReltoError:  # a project that this charter does not have: the proposal is void, or concerns all members
+        return charter.members
+
+
+def engagement_fault(charter: charters.Charter, directory: charters.Parties | None, what: a.Engagement) -> str:
+    """Why these terms cannot be agreed under this charter and party list."""
+    if what.party in charter.members:
+        return f"{what.party} is a member and needs no engagement"
+    try:
+        project = charter.project(what.project)
+        pillar = charter.pillar(project.pillar)
+    except ReltoError:
+        return f"there is no project {what.project} in the charter"
+    if pillar.access == "closed":
+        return f"pillar {pillar.id} is closed to outsiders"
+    if set(what.areas) - set(project.areas) or not what.areas:
+        return "its areas are not areas of the project"
+    days = charter.on_suspend.answer_days if charter.on_suspend.recall else None
+    repeated = None if isinstance(what.recall_days, UnsetType) else what.recall_days
+    if (what.confirm, repeated) != (charter.confirm, days):
+        return "it repeats confirmation or recall otherwise than the charter"
+    if tuple(one.party for one in what.members) != charter.members:
+        return "it repeats the members otherwise than the charter"
+    if directory is None:
+        return ""
+    pins = {pin.id: (pin.inception, pin.origin) for pin in directory.parties}
+    if any(pins.get(one.party) != (one.inception, one.origin) for one in what.members):
+        return "it names another ledger of a member than the party list"
+    if pins.get(what.party, (what.inception, what.origin)) != (what.inception, what.origin):
+        return f"it names another ledger of {what.party} than the party list"
+    return ""
+
+
+# ---- texts ----------------------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=64)
+def load_charter(data: bytes) -> charters.Charter | None:
+    try:
+        return charters.load(charters.read(data, "charter"))
+    except ReltoError:
+        return None
+
+
+@lru_cache(maxsize=64)
+def load_parties(data: bytes) -> charters.Parties | None:
+    try:
+        return charters.load_parties(charters.read(data, "parties"))
+    except ReltoError:
+        return None
