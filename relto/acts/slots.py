@@ -482,8 +482,10 @@ class Slots:
     def _settled(self, proposal: str, ballot: Ballot) -> dict[str, str]:
         """member -> the outcome it stated first; two outcomes by one member are an alarm."""
         found: dict[str, str] = {}
-        for party in ballot.confirmers:
-            scan = ballot.ledgers.get(party)
+        newest = self.versions[-1] if self.versions else None
+        ledgers = {**(newest.ledgers if newest else {}), **ballot.ledgers}
+        for party in dict.fromkeys((*ballot.confirmers, *(newest.charter.members if newest else ()))):
+            scan = ledgers.get(party)
             for one in scan.stated if scan is not None else ():
                 if not isinstance(one.act, a.Settle) or one.act.proposal != proposal:
                     continue
@@ -515,7 +517,7 @@ class Slots:
         won = []
         for ballot in ballots:
             tally = self.proposals[ballot.one.id]
-            words = list(tally.settled.values())
+            words = [word for party, word in tally.settled.items() if party in ballot.confirmers]
             state: SlotState = tally.state if tally.state == "void" else "open"
             if len(set(words)) > 1:
                 said = ", ".join(f"{party} {word}" for party, word in sorted(tally.settled.items()))

@@ -150,7 +150,7 @@ def _item(node: Node, policy: Policy) -> ItemState:
     host, opaque = policy.item
     if host != node.origin.partition("/")[0]:
         raise NotFound("the policy names another node's item")
-    item = node.register.item_by_opaque(opaque)
+    item = node.register.item_by_opaque(opaque, node.me)
     if item.party != node.me:
         raise NotFound("the item is not this party's")
     return item

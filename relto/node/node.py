@@ -183,14 +183,14 @@ class Node:
             assert isinstance(stated.act, acts.Release)
             ack, end = self.register.act(stated.act.sight), stated.index
         else:
-            told = [one for one in own.stated if one.time <= release_or_time]
-            acked = [one for one in told if isinstance(one.act, acts.Acknowledge)]
+            end = own.size_at(release_or_time)
+            acked = [one for one in own.stated if one.index < end and isinstance(one.act, acts.Acknowledge)]
             if not acked:
                 raise NotFound(
                     "this node had acknowledged nothing by then",
                     hint="ask for a day after its first acknowledge, or with `--known now`",
                 )
-            ack, end = acked[-1], told[-1].index + 1
+            ack = acked[-1]
         assert isinstance(ack.act, acts.Acknowledge)
         return {head.origin: head.size for head in ack.act.heads} | {self.origin: end}
 
@@ -327,7 +327,7 @@ class Node:
             found |= self._audience(act.item, act.project, act.areas, act.label, act.owners)
         elif isinstance(act, acts.Relabel | acts.Retire):
             item = register.item(act.item, act.version)
-            before = register.stated[item.act].act.readers
+            before = register.stated[item.label_act].act.readers
             found |= set(() if isinstance(before, UnsetType) else before)
             label = act.label if isinstance(act, acts.Relabel) else item.label
             found |= self._audience(act.item, item.facts.project, item.facts.areas, label, item.facts.owners)
@@ -863,9 +863,8 @@ class Node:
     def _settle(self) -> None:
         """Each member tells the outsider bound by a proposal how it came out."""
         for proposal in list(self.register.slots.values()):
-            what = proposal.stated.act.what if isinstance(proposal.stated.act, acts.Propose) else None
             if (
-                not isinstance(what, acts.Engagement)
+                not proposal.subject.startswith("engagement/")
                 or self.me not in self.register.members
                 or proposal.state not in {"in_force", "dead"}
             ):
