@@ -93,6 +93,7 @@ def merge(first: bytes, second: bytes) -> bytes:
     return format(one.payload, {s.keyid: s.sig for s in (*one.signatures, *two.signatures)})
 
 
+@functools.lru_cache(maxsize=512)  # at most 32 MiB; a node reads each envelope several times between arrival and fold
 def open_act(data: bytes) -> tuple[Act, str, Envelope]:
     """Envelope bytes to (act, id, envelope). Nothing is verified here but the form.
 

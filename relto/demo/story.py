@@ -653,14 +653,12 @@ class Story:
         held = [one for one in register.releases.values() if one.terms.to.party == "jpn"]
         self.check("by the charter's clause gbr's register opens an order for each thing Japan holds; Japan's answers are outstanding",
                    len(orders) == len(held) > 0 and all(one.state(cast.day(self.now)) == "outstanding" for one in orders), (len(orders), len(held)))  # fmt: skip
+        ids = {one.id for one in orders}
         until(
-            lambda: any(one.because == act for one in self.stage["jpn"].register().recalls.values()),
+            lambda: {o.id for o in self.stage["jpn"].register().recalls.values() if o.because == act} == ids,
             "Japan's node shows the same orders",
         )
-        self.check(
-            "Japan's own node shows what it owes",
-            len([o for o in self.stage["jpn"].register().recalls.values() if o.because == act]) == len(orders),
-        )
+        self.check("Japan's own node shows the same orders: what it owes", ids)
 
     def step_10(self) -> None:
         self._altered()

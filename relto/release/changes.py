@@ -197,7 +197,7 @@ def suppose(register: Register, question: Question, way: Iterable[Need]) -> Supp
         if one.kind.startswith("item."):
             made = made._replace(register=_stated_of_item(made, one))
         elif one.kind == "adopt law":
-            made = made._replace(satisfied=made.satisfied | {one.detail.get("law") or one.detail["for"]})
+            made = made._replace(satisfied=made.satisfied | {one.detail["law"]})
         elif "." not in one.kind:
             if one.kind not in _STEPS:
                 raise NotFound(f"`{one.kind}` cannot be tried here")
@@ -338,13 +338,9 @@ def _opening(made: Supposed, one: Need) -> Supposed:
 
 
 def _attest(made: Supposed, one: Need) -> Supposed:
-    about, claim = one.detail.get("about", ""), one.detail.get("claim") or one.detail["attests"]
-    if not about:
-        item = made.register.item(made.question.item, made.question.version)
-        about = item.facts.organisation if one.detail["for"] == "transferor" else made.question.to.organisation
+    about, term = one.detail["about"], acts.Term(since=made.question.date)
     author = about.partition("/")[0]
-    term = acts.Term(since=made.question.date)
-    return _assumed(made, draft(made, one, author=author, about=about, claim=claim, term=term))
+    return _assumed(made, draft(made, one, author=author, about=about, claim=one.detail["claim"], term=term))
 
 
 def _relabel(made: Supposed, one: Need) -> Supposed:

@@ -87,6 +87,7 @@ def _law(case: Case, jurisdiction: str) -> tuple[tuple[Finding, ...], tuple[Way,
     law = case.law(jurisdiction)
     head, *rest = law.judgement.findings
     ways = tuple(tuple(_named(case, jurisdiction, one) for one in way) for way in law.judgement.ways)
+    ways += tuple(_with_values(case, jurisdiction, ways))
     adopted = Fact(name=f"adopted.{jurisdiction}", value=law.digest, says=Says.ACT, rests_on=law.adopted)
     needs = tuple(distinct(one for way in ways for one in way))
     head = msgspec.structs.replace(
@@ -96,8 +97,8 @@ def _law(case: Case, jurisdiction: str) -> tuple[tuple[Finding, ...], tuple[Way,
 
 
 def _named(case: Case, jurisdiction: str, one: Need) -> Need:
-    """A need of a law with its law, and with the party that its role word means."""
-    owner, to = case.thing.party, case.question.to.party
+    """A need of a law with the party that its role word means, and with what a draft of it needs."""
+    owner, to, detail = case.thing.party, case.question.to.party, one.detail
     roles = {
         "state": case.charter.jurisdiction(jurisdiction).adopter,
         "transferor_officer": owner,
@@ -106,7 +107,32 @@ def _named(case: Case, jurisdiction: str, one: Need) -> Need:
         "recipient_party": to,
         "person": to,
     }
-    return msgspec.structs.replace(one, of=roles.get(one.of, one.of), detail={**one.detail, "law": jurisdiction})
+    if one.kind == "attest":
+        side = "transferor" if detail["for"] == "transferor" else "recipient"
+        kept = {"about": case.text(f"{side}.organisation"), "claim": detail["attests"]}
+    elif one.kind in {"determine", "licence", "adopt law"}:
+        kept = {"law": jurisdiction} | {key: detail[key] for key in ("authority", "condition") if key in detail}
+    else:
+        kept = {key: detail[key] for key in ("in", "not_in", "at_most") if key in detail}
+    return msgspec.structs.replace(one, of=roles.get(one.of, one.of), detail=kept)
+
+
+def _with_values(case: Case, jurisdiction: str, ways: Iterable[Way]) -> Iterator[Way]:
+    """Where a licence is held that counts in a value not stated, stating it does as well as another licence."""
+    for way in ways:
+        for one in way:
+            authority = one.detail.get("authority", "")
+            if one.kind != "licence" or case.fact(f"licensed.{authority}", jurisdiction).value is not UNSET:
+                continue
+            limits = [held.terms.value for held in case.thing.licences(jurisdiction, authority)]
+            for limit in limits:
+                if not isinstance(limit, UnsetType):
+                    needs, detail = (
+                        "the value of the release is stated",
+                        {"at_most": f"{limit.amount} {limit.currency}"},
+                    )
+                    value = Need(needs=needs, of=case.thing.party, kind="transfer.value", detail=detail)
+                    yield tuple(value if other is one else other for other in way)
 
 
 def _relied(case: Case, findings: Iterable[Finding], laws: Iterable[Finding]) -> tuple[str, ...]:
@@ -185,7 +211,7 @@ def _valid_until(case: Case, findings: Iterable[Finding]) -> str | UnsetType:
     ends = [fact.until for one in findings if is_conjunct(one) for fact in one.facts if fact.until]
     for law in _laws(case):
         ends += [law.until, law.judgement.ends or FAR]
-    gone = gone_from(case.charter, case.register.parties.get(case.thing.party))
+    gone = gone_from(case.register, case.thing.party)
     ends += [day_before(gone)] if gone else []
     first = min(ends, default=FAR)
     return UNSET if first == FAR else first

@@ -19,10 +19,10 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final, NamedTuple
 
+import msgspec
 from msgspec import UNSET, UnsetType
 
 from relto.acts import (
-    SIGNERS,
     Attestation,
     Determination,
     Dispute,
@@ -32,8 +32,8 @@ from relto.acts import (
     RecallState,
     RecipientClass,
     Register,
-    satisfied,
 )
+from relto.acts import Money as Amount
 from relto.charter import Charter
 from relto.charter.text import Money, Span
 from relto.errors import NotFound, Refused
@@ -59,13 +59,14 @@ _LETTERS: Final = re.compile(r"[a-z]{3}", re.ASCII)
 # ---- the register, read by name -------------------------------------------------------------------------------------
 
 
-def gone_from(charter: Charter, party: PartyState | None) -> str:
-    """The day from which a party that declared its withdrawal is out: after the notice that the charter asks for."""
-    return charter.withdrawal.effective(party.withdraws) if party is not None and party.withdraws else ""
+def gone_from(register: Register, party: str) -> str:
+    """The day from which a party that declared its withdrawal is out, its notice included; empty while it has not."""
+    state = register.parties.get(party)
+    return state.withdraws if state is not None else ""
 
 
-def is_gone(register: Register, charter: Charter, party: str, day: str) -> bool:
-    gone = gone_from(charter, register.parties.get(party))
+def is_gone(register: Register, party: str, day: str) -> bool:
+    gone = gone_from(register, party)
     return bool(gone) and gone <= day
 
 
@@ -104,19 +105,8 @@ def _disputes(register: Register) -> Iterable[tuple[str, str, int]]:
             yield stated.act.party, stated.act.key, stated.act.index
 
 
-def enough_officers(register: Register, charter: Charter, act: str, kind: str) -> bool:
-    """Whether as many officers signed as the charter asks. An act that is only assumed stands as signed by them all."""
-    wanted, stated = charter.officers(kind), register.stated.get(act)
-    if wanted == 1 or stated is None:
-        return True
-    chain = register.parties[stated.act.author].chain if stated.act.author in register.parties else ()
-    spans = [span for span in chain if span.since <= stated.index]
-    return bool(spans) and satisfied(stated.signed, spans[-1].keys, SIGNERS[kind], officers=wanted)
-
-
 def judged(
     register: Register,
-    charter: Charter,
     item: ItemState,
     condition: tuple[str, str],
     day: str,
@@ -137,8 +127,7 @@ def judged(
             and (not law or terms.jurisdiction == law)
             and (not request or terms.request == request)
             and not one.revoked
-            and enough_officers(register, charter, one.act, "determine")
-            and not is_gone(register, charter, one.party, day)
+            and not is_gone(register, one.party, day)
         ):
             newest[one.party] = one
     return tuple(newest[party] for party in sorted(newest))
@@ -202,11 +191,10 @@ class Thing:
             for one in self.register.licences.values()
             if (one.party, one.terms.jurisdiction, one.terms.authority) == (adopter, law, authority)
             and self.id in one.terms.items
-            and enough_officers(self.register, self.charter, one.act, "licence")
         )
 
     def judged(self, law: str, authority: str, condition: str) -> tuple[Determination, ...]:
-        return judged(self.register, self.charter, self._item, (authority, condition), self.day, law=law)
+        return judged(self.register, self._item, (authority, condition), self.day, law=law)
 
     def approvals(self) -> dict[str, Determination]:
         """Request -> what its own party's officers decided about it last."""
@@ -215,7 +203,7 @@ class Thing:
         found: dict[str, Determination] = {}
         for request in requests:
             if not isinstance(request, UnsetType):
-                told = judged(self.register, self.charter, self._item, what, self.day, request=request)
+                told = judged(self.register, self._item, what, self.day, request=request)
                 found.update((request, one) for one in told if one.party == self.party)
         return found
 
@@ -287,7 +275,7 @@ def _left_out(thing: Thing) -> Fact:
     authority = clause_authority(thing.charter.releases.clause)
     found = set()
     for part in thing.parts:
-        told = judged(thing.register, thing.charter, part, (authority, GIVEN_UP), thing.day)
+        told = judged(thing.register, part, (authority, GIVEN_UP), thing.day)
         given_up = {one.party for one in told if one.terms.holds}
         found |= {*part.facts.owners, part.party} - owners - given_up
     return thing.stated(name, tuple(sorted(found)))
@@ -302,6 +290,10 @@ def _parts_named(thing: Thing) -> Fact:
     parts = thing.parts
     named: Value | UnsetType = UNSET if parts is None else tuple(f"{one.id}@{one.version}" for one in parts)
     return thing.stated("item.parts", named, "a part of it is not known here")
+
+
+def _money(value: Amount | UnsetType) -> Money | UnsetType:
+    return UNSET if isinstance(value, UnsetType) else Money(amount=value.amount, currency=value.currency)
 
 
 def _classified(thing: Thing) -> Fact:
@@ -321,6 +313,7 @@ _OF_ITEM: Final[Mapping[str, Callable[[Thing], Fact]]] = {
     "item.areas": lambda t: t.stated("item.areas", t._item.facts.areas),
     "item.kind": lambda t: t.stated("item.kind", t._item.facts.nature),
     "item.flags": lambda t: t.stated("item.flags", t._item.facts.flags),
+    "item.value": lambda t: t.stated("item.value", _money(t._item.facts.value)),
     "item.origins": lambda t: t._over_parts("item.origins", lambda one: one.facts.origins, some=True),
     "item.parts": _parts_named,
     "item.left_out": _left_out,
@@ -384,7 +377,7 @@ def _ledger(one: Someone) -> Fact:
     state, name = one.state, "recipient.ledger"
     if state is None:
         return Fact(name=name, value="none", says=Says.NONE, why=f"no ledger of {one.to.party} is held here")
-    gone = gone_from(one.charter, state)
+    gone = state.withdraws
     value = "left" if gone and gone <= one.day else "held"
     until = day_before(gone) if gone else None
     return Fact(name=name, value=value, says=Says.ACT, rests_on=state.inception, until=until)
@@ -408,10 +401,10 @@ _OF_QUESTION: Final[Mapping[str, Callable[[Question], Fact]]] = {
     ),
     "transfer.purpose": lambda q: _asked("transfer.purpose", q.purpose, ("person",)),
     "transfer.method": lambda q: _asked("transfer.method", q.method),
-    "transfer.value": lambda q: (
-        _unknown("transfer.value", "no value is stated")
-        if isinstance(q.value, UnsetType)
-        else _asked("transfer.value", Money(amount=q.value.amount, currency=q.value.currency), ("transferor_officer",))
+    "question.value": lambda q: (
+        _unknown("question.value", "no value is stated")
+        if isinstance(value := _money(q.value), UnsetType)
+        else _asked("question.value", value, ("transferor_officer",))
     ),
 }
 
@@ -442,6 +435,7 @@ class Law(NamedTuple):
     until: str
 
 
+@functools.lru_cache(maxsize=4096)
 def made_of(name: str, law: str = "") -> tuple[str, ...]:
     """The one-sided facts behind a fact."""
     if ".attested." in name:
@@ -452,7 +446,10 @@ def made_of(name: str, law: str = "") -> tuple[str, ...]:
     if name.startswith("licensed."):
         authority = name.removeprefix("licensed.")
         named = f"item.licences/{law}/{authority}"
-        return ("transferor.organisation", "recipient.organisation", "transfer.value", named, "item.draws")
+        value = made_of("transfer.value")
+        return ("transferor.organisation", "recipient.organisation", *value, named, "item.draws")
+    if name == "transfer.value":
+        return ("item.value", "question.value")
     return (name,)
 
 
@@ -480,6 +477,7 @@ class Case:
         self.someone = Someone(register, self.charter, question.to, self.day)
         self._facts: dict[tuple[str, str], Fact] = {}
         self._laws: dict[str, Law] = {}
+        self._speakers: dict[str, Mapping[str, frozenset[str]]] = {}
         self._open: frozenset[str] | None = None
 
     # ---- facts
@@ -515,6 +513,8 @@ class Case:
             return self._determined(name, law)
         if name.startswith("licensed."):
             return self._licensed(name, law)
+        if name == "transfer.value":
+            return self._value()
         if name in _OF_QUESTION:
             return _OF_QUESTION[name](self.question)
         return self.thing.fact(name) if name.startswith(ITEM_SIDE) else self.someone.fact(name)
@@ -553,10 +553,20 @@ class Case:
         return Law(judgement, adopted.digest, adopted.act, until)
 
     def speakers(self, jurisdiction: str) -> Mapping[str, frozenset[str]]:
-        adopted = self.register.pack_on(jurisdiction, self.day)
-        return adopted.pack.speakers(self.day) if adopted is not None and adopted.pack is not None else {}
+        if jurisdiction not in self._speakers:
+            adopted = self.register.pack_on(jurisdiction, self.day)
+            pack = adopted.pack if adopted is not None else None
+            self._speakers[jurisdiction] = pack.speakers(self.day) if pack is not None else {}
+        return self._speakers[jurisdiction]
 
     # ---- facts of a pair
+
+    def _value(self) -> Fact:
+        """What the owner's act says it is worth; else what is asked with. Who asks does not lower it."""
+        for fact in (self.fact("item.value"), self.fact("question.value")):
+            if fact.value is not UNKNOWN:
+                return msgspec.structs.replace(fact, name="transfer.value")
+        return _unknown("transfer.value", "no value is stated")
 
     def _attested(self, name: str, law: str) -> Fact:
         side, _, claim = name.partition(".attested.")
@@ -584,12 +594,12 @@ class Case:
             and (isinstance(terms.other, UnsetType) or terms.other == other)
             and not one.revoked
             and terms.term.holds(self.day)
-            and not is_gone(self.register, self.charter, party, self.day)
+            and not is_gone(self.register, party, self.day)
         )
 
     def _until(self, party: str, last: str | None) -> str:
         """The last day of something that a party grants: its own, or the party's last day in the partnership."""
-        gone = gone_from(self.charter, self.register.parties.get(party))
+        gone = gone_from(self.register, party)
         return min(last or FAR, day_before(gone) if gone else FAR)
 
     def _adopts(self, party: str, law: str) -> bool:
@@ -642,7 +652,7 @@ class Case:
         return _unknown(name, why) if open_ else Fact(name=name, value=False, says=Says.ACT, by=("state",), why=why)
 
     def _covers(self, one: LicenceState) -> tuple[Three, str, bool]:
-        if one.revoked or is_gone(self.register, self.charter, one.party, self.day):
+        if one.revoked or is_gone(self.register, one.party, self.day):
             return Three.NO, f"licence {one.terms.licence} is revoked, replaced, or of a party that has left", False
         organisation = self.text("recipient.organisation")
         drawn = (one.act, organisation) in self.thing.draws()
@@ -654,24 +664,13 @@ class Case:
         return value, "; ".join(words), drawn
 
     def _value_used(self, one: LicenceState, *, drawn: bool) -> Money | None:
-        """The value drawn so far and by this release; None where one is not stated in the licence's currency."""
-        limit = one.terms.value
-        if isinstance(limit, UnsetType):
+        """The value drawn so far and by this release; None where it is not stated in the licence's currency."""
+        limit, value = one.terms.value, self.fact("transfer.value").value
+        if isinstance(limit, UnsetType) or drawn:
+            return None if isinstance(limit, UnsetType) else Money(amount=one.spent, currency=limit.currency)
+        if not isinstance(value, Money) or value.currency != limit.currency:
             return None
-        holder = one.terms.holder.partition("/")[0]
-        uses = [
-            use
-            for release in self.register.releases.values()
-            for use in release.terms.uses
-            if release.party == holder and use.licence == one.act and use.quantity
-        ]
-        values = [*(use.value for use in uses), *(() if drawn else (self.question.value,))]
-        total = 0
-        for value in values:
-            if isinstance(value, UnsetType) or value.currency != limit.currency:
-                return None
-            total += value.amount
-        return Money(amount=total, currency=limit.currency)
+        return Money(amount=one.spent + value.amount, currency=limit.currency)
 
 
 def _licence(one: LicenceState) -> LawLicence:

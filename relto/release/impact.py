@@ -303,7 +303,9 @@ def _lift(register: Register, draft: acts.Lift, _id: str) -> Register:
 
 
 def _withdraw(register: Register, draft: acts.Withdraw, _id: str) -> Register:
-    return assume_withdrawn(register, draft.author, draft.on)
+    """Notice cannot be given for a day that is past."""
+    declared = max(draft.on, date_of(draft.at))
+    return assume_withdrawn(register, draft.author, _charter(register).withdrawal.effective(declared))
 
 
 _EFFECTS: Final[Mapping[type[Act], Callable[[Register, Any, str], Register]]] = {
@@ -328,10 +330,10 @@ _EFFECTS: Final[Mapping[type[Act], Callable[[Register, Any, str], Register]]] = 
 # ---- leaving --------------------------------------------------------------------------------------------------------
 
 
-def assume_withdrawn(register: Register, party: str, on: str) -> Register:
-    """A party that declared on a day that it leaves. What that ends, and from when, is for the rules to say."""
+def assume_withdrawn(register: Register, party: str, effective: str) -> Register:
+    """A party that is out from a day on. What ends with that is for the rules to say."""
     known = register.party(party)
-    return replace(register, parties={**register.parties, party: replace(known, withdraws=on)})
+    return replace(register, parties={**register.parties, party: replace(known, withdraws=effective)})
 
 
 class Withdrawal(Struct, frozen=True, kw_only=True):

@@ -16,9 +16,9 @@ from typing import Final, NamedTuple
 
 from msgspec import UNSET, Struct, UnsetType
 
+from relto.acts import Dispute, EngagementState, ProjectTerms, Propose
 from relto.acts import Ending as EndingTerms
 from relto.acts import Engagement as EngagementTerms
-from relto.acts import EngagementState, ProjectTerms, Propose
 from relto.charter import Pillar
 from relto.charter.text import Span
 from relto.errors import Malformed, NotFound
@@ -341,7 +341,7 @@ def purpose(case: Case) -> Found:
     declared = {one.id: one for one in case.charter.purposes}
     allowed = [one.id for one in case.charter.purposes if one.fits(project)]
     words = f"it is asked for one of the purposes that the project allows: {', '.join(allowed)}"
-    ways = [(need(words, "person", "transfer.purpose", fact="transfer.purpose", **{"in": " ".join(allowed)}),)]
+    ways = [(need(words, "person", "transfer.purpose", **{"in": " ".join(allowed)}),)]
     asked = declared.get(str(fact.value))
     if asked is None:
         clause = case.charter.aim.clause
@@ -442,12 +442,8 @@ def denied(case: Case, acts: Sequence[tuple[str, bool]]) -> Found:
 
     acts: the ids of those that everything else relies on, and whether the key of each is disputed.
     """
-    stops = [*_suspensions(case), *_recalls(case), *_retired(case), *_ledgers(case)]
-    stops += [
-        Stop("DISPUTED", Fact(name=f"disputed.{act[:16]}", value=True, says=Says.ACT, rests_on=act))
-        for act, under in acts
-        if under
-    ]
+    stops = [_disputed(act) for act, under in acts if under]
+    stops += [*_suspensions(case), *_recalls(case), *_retired(case), *_ledgers(case)]
     ways = (
         []
         if any(one.needs is None for one in stops)
@@ -463,6 +459,10 @@ def denied(case: Case, acts: Sequence[tuple[str, bool]]) -> Found:
     )
 
 
+def _disputed(act: str) -> Stop:
+    return Stop("DISPUTED", Fact(name=f"disputed.{act[:16]}", value=True, says=Says.ACT, rests_on=act))
+
+
 def _suspensions(case: Case) -> Iterable[Stop]:
     """What a suspension takes away is the engagement that it names: it stops what nothing else carries."""
     to = case.text("recipient.party")
@@ -476,7 +476,10 @@ def _suspensions(case: Case) -> Iterable[Stop]:
         best = nearest[0].one
         for author, act in best.suspended:
             fact = Fact(name=f"suspended.{best.id}", value=author, says=Says.ACT, rests_on=act)
-            yield Stop("SUSPENDED", fact, (_lift(author, act, best.id),))
+            stated = case.register.stated.get(act)
+            # A key under one of its votes is disputed: nobody lifts that.
+            final = stated is not None and isinstance(stated.act, Dispute)
+            yield Stop("SUSPENDED", fact, None if final else (_lift(author, act, best.id),))
 
 
 def _lift(author: str, act: str, name: str) -> Need:
@@ -495,7 +498,7 @@ def _retired(case: Case) -> Iterable[Stop]:
     if case.fact("item.retired").value is True:
         yield Stop("RETIRED", case.fact("item.retired"))
     owner = case.text("item.owner")
-    gone = gone_from(case.charter, case.register.parties.get(owner))
+    gone = gone_from(case.register, owner)
     if gone and gone <= case.day:
         yield Stop("WITHDRAWN", Fact(name=f"withdrawn.{owner}", value=gone, says=Says.ACT))
 

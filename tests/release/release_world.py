@@ -380,7 +380,7 @@ class World:
     def licence(
         self, *items: str, by: str = "arda", jurisdiction: str = "ARD", authority: str = "ard-licence", **fields: Any
     ) -> str:
-        state = {name: fields.pop(name) for name in ("revoked", "used", "draws") if name in fields}
+        state = {name: fields.pop(name) for name in ("revoked", "used", "spent", "draws") if name in fields}
         terms: dict[str, Any] = {
             "holder": "arda/works",
             "recipients": ("bree/works",),
