@@ -80,8 +80,13 @@ def decisions(register, facts, verify, now):
             verify()
             peer.append(time.perf_counter() - begun)
     mine, other = statistics.median(ours) * 1e6, statistics.median(peer) * 1e6
-    return {"measure": "explained decision, three jurisdictions, nothing remembered (µs)", "ours": mine, "peer": other, "ratio": mine / other,
-            "reach": "peer: one Ed25519 signature verified, as each question's presentation needs"}  # fmt: skip
+    return {
+        "measure": "explained decision, three jurisdictions, nothing remembered (µs)",
+        "ours": mine,
+        "peer": other,
+        "ratio": mine / other,
+        "reach": "peer: one Ed25519 signature verified, as each question's presentation needs",
+    }
 
 
 def folds(logs, register, verify):
@@ -99,5 +104,10 @@ def folds(logs, register, verify):
             verify()
         peer.append((time.perf_counter() - begun) / count)
     mine, other = statistics.median(ours) * 1e6, statistics.median(peer) * 1e6
-    return {"measure": f"fold from scratch, {count} entries, signatures remembered (µs an entry)", "ours": mine, "peer": other, "ratio": mine / other,
-            "reach": "peer: one Ed25519 signature verified for each entry"}  # fmt: skip
+    return {
+        "measure": f"fold from scratch, {count} entries, signatures remembered (µs an entry)",
+        "ours": mine,
+        "peer": other,
+        "ratio": mine / other,
+        "reach": "peer: one Ed25519 signature verified for each entry",
+    }

@@ -10,9 +10,9 @@ import urllib.request
 import pytest
 
 from relto.demo.stage import free_ports
+from relto.node.config import Config
 from relto.node.desk import Served
 from relto.node.home import init
-from relto.node.config import Config
 from relto.node.tokens import sign_request
 
 
@@ -21,13 +21,32 @@ def node(tmp_path_factory):
     """A served demo node with one pinned partner (which is not served)."""
     root = tmp_path_factory.mktemp("served")
     (port,) = free_ports(1)
-    config = Config(party="gbr", partnership="aukus", name="United Kingdom", url=f"http://127.0.0.1:{port}", origin="gbr.localhost/aukus/0", demo=True)
+    config = Config(
+        party="gbr",
+        partnership="aukus",
+        name="United Kingdom",
+        url=f"http://127.0.0.1:{port}",
+        origin="gbr.localhost/aukus/0",
+        demo=True,
+    )
     own = init(root / "gbr", config)
-    other = init(root / "usa", Config(party="usa", partnership="aukus", name="United States", url="http://127.0.0.1:1", origin="usa.localhost/aukus/0", demo=True))
+    other = init(
+        root / "usa",
+        Config(
+            party="usa",
+            partnership="aukus",
+            name="United States",
+            url="http://127.0.0.1:1",
+            origin="usa.localhost/aukus/0",
+            demo=True,
+        ),
+    )
     own.pin(other.inception(), "words")
     own.store.close()
     log = (root / "log").open("wb")
-    process = subprocess.Popen([sys.executable, "-m", "relto", "node", "serve", "--node", str(root / "gbr")], stdout=log, stderr=log)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "relto", "node", "serve", "--node", str(root / "gbr")], stdout=log, stderr=log
+    )
     desk = Served(root / "gbr")
     deadline = time.monotonic() + 30
     while not desk.alive():
@@ -54,12 +73,27 @@ def call(url, *, method="GET", body=None, headers=None):
 def signed(other, path, *, method="GET", body=b"", audience="gbr.localhost/aukus/0", now=None, key=None):
     return {
         "authorization": sign_request(
-            key or other.keys.node, origin=other.origin, audience=audience, method=method, path=path, body=body, now=int(time.time()) if now is None else now, random=other.random
+            key or other.keys.node,
+            origin=other.origin,
+            audience=audience,
+            method=method,
+            path=path,
+            body=body,
+            now=int(time.time()) if now is None else now,
+            random=other.random,
         )
     }
 
 
-PRIVATE = ["/log/checkpoint", "/log/tile/0/000.p/1", "/log/tile/entries/000.p/1", "/api/v1/objects/" + "0" * 64, "/api/v1/consistency?old=0&new=1", "/api/v1/nothing", "/nothing"]
+PRIVATE = [
+    "/log/checkpoint",
+    "/log/tile/0/000.p/1",
+    "/log/tile/entries/000.p/1",
+    "/api/v1/objects/" + "0" * 64,
+    "/api/v1/consistency?old=0&new=1",
+    "/api/v1/nothing",
+    "/nothing",
+]
 
 
 def test_without_a_signature_everything_private_looks_like_nothing(node):
@@ -93,11 +127,21 @@ def test_a_pinned_node_gets_the_ledger_and_only_with_a_fresh_signature_for_this_
 def test_openings_are_the_ones_that_the_caller_may_open(node):
     url, _, other = node
     body = json.dumps({"since": 0, "also": [], "size": 100}).encode()
-    status, answer = call(url + "/api/v1/openings", method="POST", body=body, headers=signed(other, "/api/v1/openings", method="POST", body=body))
+    status, answer = call(
+        url + "/api/v1/openings",
+        method="POST",
+        body=body,
+        headers=signed(other, "/api/v1/openings", method="POST", body=body),
+    )
     assert status == 200
     assert [one["index"] for one in json.loads(answer)["openings"]] == [0, 1]
     junk = b'{"since": -1e999}'
-    status, answer = call(url + "/api/v1/openings", method="POST", body=junk, headers=signed(other, "/api/v1/openings", method="POST", body=junk))
+    status, answer = call(
+        url + "/api/v1/openings",
+        method="POST",
+        body=junk,
+        headers=signed(other, "/api/v1/openings", method="POST", body=junk),
+    )
     assert status == 400
     assert b"Traceback" not in answer
 
@@ -132,12 +176,23 @@ def test_public_keys_are_open_to_all_and_pages_to_nobody_without_a_ticket(node):
 
 def test_a_second_process_is_told_who_holds_the_directory(node):
     _, root, _ = node
-    done = subprocess.run([sys.executable, "-m", "relto", "node", "serve", "--node", str(root / "gbr")], capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "relto", "node", "serve", "--node", str(root / "gbr")],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
     assert done.returncode == 2
     assert "another process writes to" in done.stderr
 
 
 def test_a_body_over_the_limit_is_refused(node):
     url, _, _ = node
-    status, _ = call(url + "/api/v1/login", method="POST", body=b"x" * (1024 * 1024 + 1), headers={"content-type": "application/json"})
+    status, _ = call(
+        url + "/api/v1/login",
+        method="POST",
+        body=b"x" * (1024 * 1024 + 1),
+        headers={"content-type": "application/json"},
+    )
     assert status == 400

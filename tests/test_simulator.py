@@ -41,7 +41,13 @@ class Simulation:
         jpn = self.world.nodes["jpn"]
         self.world.sync()
         self.world.act(
-            "gbr", "introduce", party="jpn", inception=acts.open_act(jpn.inception())[1], origin=jpn.origin, address=jpn.config.url, members=self.world.nodes["gbr"].members_named()
+            "gbr",
+            "introduce",
+            party="jpn",
+            inception=acts.open_act(jpn.inception())[1],
+            origin=jpn.origin,
+            address=jpn.config.url,
+            members=self.world.nodes["gbr"].members_named(),
         )
         self.world.sync()
         for one in cast.PEOPLE:
@@ -53,7 +59,9 @@ class Simulation:
         opaque = {item: self.world.random(16).hex() for item in (cast.ITEM_A, cast.ITEM_B, cast.ITEM_C)}
         for fields in cast.items(self.world.time, opaque).values():
             self.world.act("gbr", "register", **fields)
-        self.world.act("gbr", "determine", **cast.determination_b(self.world.register("gbr").item(cast.ITEM_B).label_act))
+        self.world.act(
+            "gbr", "determine", **cast.determination_b(self.world.register("gbr").item(cast.ITEM_B).label_act)
+        )
         self.world.sync()
 
     def facts(self, alias):
@@ -64,9 +72,22 @@ class Simulation:
 
     def run(self, steps):
         moves = [
-            (self.sync, 12), (self.propose, 2), (self.vote, 8), (self.suspend, 1), (self.lift, 1), (self.relabel, 1), (self.determine, 2), (self.licence, 1),
-            (self.ask, 3), (self.cut, 2), (self.heal, 3), (self.restart, 1), (self.break_disk, 1), (self.wait, 1), (self.replay, 1),
-        ]  # fmt: skip
+            (self.sync, 12),
+            (self.propose, 2),
+            (self.vote, 8),
+            (self.suspend, 1),
+            (self.lift, 1),
+            (self.relabel, 1),
+            (self.determine, 2),
+            (self.licence, 1),
+            (self.ask, 3),
+            (self.cut, 2),
+            (self.heal, 3),
+            (self.restart, 1),
+            (self.break_disk, 1),
+            (self.wait, 1),
+            (self.replay, 1),
+        ]
         for _ in range(steps):
             move = self.dice.choices([m for m, _ in moves], [w for _, w in moves])[0]
             self.steps += 1
@@ -77,7 +98,9 @@ class Simulation:
             except (Fatal, sqlite3.Error):
                 self.reopen(self.victim)
             except Forged as error:
-                raise AssertionError(f"seed {self.world.seed}, step {self.steps}: an honest ledger was called forged: {error}") from error
+                raise AssertionError(
+                    f"seed {self.world.seed}, step {self.steps}: an honest ledger was called forged: {error}"
+                ) from error
             if self.steps % 10 == 0:
                 self.examine()
         self.world.cut.clear()
@@ -93,7 +116,9 @@ class Simulation:
             for name, slot in node.register.slots.items():
                 before = self.settled.get((party, name))
                 if before in {"in_force", "dead"}:
-                    assert slot.state == before, f"seed {self.world.seed}, step {self.steps}: {party} saw {name[:8]} turn from {before} to {slot.state}"
+                    assert slot.state == before, (
+                        f"seed {self.world.seed}, step {self.steps}: {party} saw {name[:8]} turn from {before} to {slot.state}"
+                    )
                 self.settled[party, name] = slot.state
         decided = {}
         for (_, name), state in self.settled.items():
@@ -121,12 +146,24 @@ class Simulation:
         jpn = node.peers()["jpn"]
         subject = f"engagement/jpn-{self.dice.randrange(3)}"
         what = acts.Engagement(
-            inception=jpn.inception, origin=jpn.origin, address=jpn.address, members=node.members_named(), confirm=charter.confirm,
-            recall_days=charter.on_suspend.answer_days, **{**cast.engagement_fields(self.world.time), "conditions": (f"condition {self.dice.randrange(9)}",)},
-        )  # fmt: skip
+            inception=jpn.inception,
+            origin=jpn.origin,
+            address=jpn.address,
+            members=node.members_named(),
+            confirm=charter.confirm,
+            recall_days=charter.on_suspend.answer_days,
+            **{**cast.engagement_fields(self.world.time), "conditions": (f"condition {self.dice.randrange(9)}",)},
+        )
         chain = [s for s in node.register.slots.values() if s.subject == subject and s.state == "in_force"]
         last = max(chain, key=lambda s: s.n, default=None)
-        self.world.act(party, "propose", subject=subject, n=last.n + 1 if last else 1, **({"prev": last.id} if last else {}), what=what)
+        self.world.act(
+            party,
+            "propose",
+            subject=subject,
+            n=last.n + 1 if last else 1,
+            **({"prev": last.id} if last else {}),
+            what=what,
+        )
 
     def vote(self):
         party = self.one()
@@ -156,21 +193,40 @@ class Simulation:
         self.victim = "gbr"
         item = self.world.register("gbr").item(cast.ITEM_A)
         rel = ["AUS", "GBR", "USA", *(["JPN"] if self.dice.random() < 0.6 else [])]
-        self.world.act("gbr", "relabel", item=item.id, version=1, prev=item.label_act, label=cast.label("OFFICIAL-SENSITIVE", *rel), reason="as agreed")
+        self.world.act(
+            "gbr",
+            "relabel",
+            item=item.id,
+            version=1,
+            prev=item.label_act,
+            label=cast.label("OFFICIAL-SENSITIVE", *rel),
+            reason="as agreed",
+        )
 
     def determine(self):
         self.victim = "gbr"
-        self.world.act("gbr", "determine", **cast.determination_a(self.world.register("gbr").item(cast.ITEM_A).label_act))
+        self.world.act(
+            "gbr", "determine", **cast.determination_a(self.world.register("gbr").item(cast.ITEM_A).label_act)
+        )
 
     def licence(self):
         self.victim = "gbr"
-        self.world.act("gbr", "licence", **{**cast.licence(self.world.time), "licence": f"siel-{self.dice.randrange(10_000)}"})
+        self.world.act(
+            "gbr", "licence", **{**cast.licence(self.world.time), "licence": f"siel-{self.dice.randrange(10_000)}"}
+        )
 
     def ask(self):
         self.victim = "gbr"
         alias = self.dice.choice(["ada", "hana", "morgan"])
-        question = Question(to=self.facts(alias), item=self.dice.choice([cast.ITEM_A, cast.ITEM_B, cast.ITEM_C]), version=1, purpose="evaluation",
-                            place=next(o.party for o in cast.PEOPLE if o.alias == alias).upper(), place_says="party", day=self.world.time)  # fmt: skip
+        question = Question(
+            to=self.facts(alias),
+            item=self.dice.choice([cast.ITEM_A, cast.ITEM_B, cast.ITEM_C]),
+            version=1,
+            purpose="evaluation",
+            place=next(o.party for o in cast.PEOPLE if o.alias == alias).upper(),
+            place_says="party",
+            day=self.world.time,
+        )
         register = self.world.register("gbr")
         decision = decide(register, question)
         self.permits += decision.answer == "permit"
@@ -198,7 +254,9 @@ class Simulation:
         node = self.world.nodes[party]
         node.store.fault = None
         node.store.close()
-        self.world.nodes[party] = open_node(self.world.directory / party, write=True, clock=self.world.clock, random=self.world.random)
+        self.world.nodes[party] = open_node(
+            self.world.directory / party, write=True, clock=self.world.clock, random=self.world.random
+        )
         if node.config.pin:
             self.world.nodes[party].save_config(pin=node.config.pin)
         self.restarts += 1
@@ -239,7 +297,14 @@ def test_a_short_history(tmp_path, seed):
 
 @pytest.mark.slow
 def test_soak(tmp_path_factory):
-    until, seed, steps, decided, faults, restarts = time.monotonic() + float(os.environ.get("RELTO_SOAK_S", "600")), 1000, 0, 0, 0, 0
+    until, seed, steps, decided, faults, restarts = (
+        time.monotonic() + float(os.environ.get("RELTO_SOAK_S", "600")),
+        1000,
+        0,
+        0,
+        0,
+        0,
+    )
     while time.monotonic() < until:
         seed += 1
         simulation = Simulation(tmp_path_factory.mktemp(f"seed-{seed}"), seed)
@@ -248,4 +313,6 @@ def test_soak(tmp_path_factory):
         faults += simulation.faults
         restarts += simulation.restarts
         decided += len({name for (_, name), state in simulation.settled.items() if state in {"in_force", "dead"}})
-    print(f"\nsoak: seeds {1001}..{seed}, {steps} steps, {decided} proposals decided, {faults} disk faults, {restarts} restarts, 0 violations")
+    print(
+        f"\nsoak: seeds {1001}..{seed}, {steps} steps, {decided} proposals decided, {faults} disk faults, {restarts} restarts, 0 violations"
+    )

@@ -173,5 +173,3 @@ def _audit(options: argparse.Namespace) -> int:
     }
     emit(view, as_json=options.json, lines=audit_lines(rows, counts))
     return 1 if counts["differs"] else 0
-
-

@@ -107,8 +107,16 @@ def _open(options: argparse.Namespace) -> int:
     )
     if options.evidence and answer.proof:
         Path(options.evidence).write_text(answer.proof)
-    view = {"out": options.out, "name": opened.name, "title": opened.title, "mime": opened.mime, "size": opened.size, "label": opened.label,
-            "release": answer.release, "package": package.digest.hex()}  # fmt: skip
+    view = {
+        "out": options.out,
+        "name": opened.name,
+        "title": opened.title,
+        "mime": opened.mime,
+        "size": opened.size,
+        "label": opened.label,
+        "release": answer.release,
+        "package": package.digest.hex(),
+    }
     emit(
         view,
         as_json=options.json,
@@ -201,10 +209,16 @@ def _verify_proof(node: Node, data: bytes) -> dict[str, Any]:
     return {
         "is": f"{acts.kind_of(act)} {id_} by {act.author}, entry {proof.index} of {origin} at size {opened.checkpoint.size}",
         "act": msgspec.to_builtins(act),
-        "proves": ["the act stands in that ledger under a checkpoint signed by its log key", "it is signed by the keys that its kind needs"],
-        "not": ["that the ledger shows everybody the same history" + (": this node's own mirror reaches that size, compare with `relto ledger verify`" if same else ""),
-                "that the act still holds: later acts may end it"],
-    }  # fmt: skip
+        "proves": [
+            "the act stands in that ledger under a checkpoint signed by its log key",
+            "it is signed by the keys that its kind needs",
+        ],
+        "not": [
+            "that the ledger shows everybody the same history"
+            + (": this node's own mirror reaches that size, compare with `relto ledger verify`" if same else ""),
+            "that the act still holds: later acts may end it",
+        ],
+    }
 
 
 def _verify_checkpoint(node: Node, data: bytes) -> dict[str, Any]:
@@ -243,13 +257,20 @@ def _verify_package(node: Node, path: Path) -> dict[str, Any]:
             f"the package names a node that is not in the signed directory: {strange[0][:120]}", hint="do not open it"
         )
     proves = [
-        f"sealed by {party} as {owned.label}", "its manifest, label, policy and segment table are the ones that the owner signed",
+        f"sealed by {party} as {owned.label}",
+        "its manifest, label, policy and segment table are the ones that the owner signed",
         f"its key is held by {', '.join(sorted({known[url][0] for url in package.urls}))}",
-    ]  # fmt: skip
+    ]
     try:
         item = node.register.item_by_opaque(package.policy.item[1])
         proves.append(f"it is {item.id}@{item.version} of the register that this node may read")
     except ReltoError:
         pass
-    return {"is": f"package {package.digest.hex()}, {package.size} bytes inside", "proves": proves,
-            "not": ["that you may have it: the owner's node decides when a key is asked for", "anything about the content, which is sealed"]}  # fmt: skip
+    return {
+        "is": f"package {package.digest.hex()}, {package.size} bytes inside",
+        "proves": proves,
+        "not": [
+            "that you may have it: the owner's node decides when a key is asked for",
+            "anything about the content, which is sealed",
+        ],
+    }

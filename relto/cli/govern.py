@@ -46,12 +46,16 @@ def add(commands: Any) -> None:
             "pack", nargs="?", metavar="PACK", help="a shipped pack, a file or a directory; without it all shipped ones"
         )
         if verb == "show":
-            one.add_argument("--at", metavar="DAY", default="", help="the text as it is the law on that day; else today")
+            one.add_argument(
+                "--at", metavar="DAY", default="", help="the text as it is the law on that day; else today"
+            )
         one.set_defaults(call=call)
     for noun, list_call, show_call in (
-        ("party", _party_list, _party_show), ("project", _project_list, _project_show), ("engagement", _engagement_list, _engagement_show),
+        ("party", _party_list, _party_show),
+        ("project", _project_list, _project_show),
+        ("engagement", _engagement_list, _engagement_show),
         ("item", _item_list, _item_show),
-    ):  # fmt: skip
+    ):
         verbs = commands.add_parser(noun).add_subparsers(dest="verb", metavar="VERB", required=True)
         common(verbs.add_parser("list")).set_defaults(call=list_call)
         show = common(verbs.add_parser("show"))
@@ -113,8 +117,16 @@ def draft(node: Node, kind: str, words: list[str]) -> Act:
     """A draft from words: an id first where the kind answers an act, then `field=value`."""
     if kind == "propose":
         return _proposal(node, words)
-    target = {"consent": "proposal", "refuse": "proposal", "return": "proposal", "suspend": "engagement", "lift": "suspend", "revoke": "act",
-              "recall": "release", "receipt": "release"}.get(kind)  # fmt: skip
+    target = {
+        "consent": "proposal",
+        "refuse": "proposal",
+        "return": "proposal",
+        "suspend": "engagement",
+        "lift": "suspend",
+        "revoke": "act",
+        "recall": "release",
+        "receipt": "release",
+    }.get(kind)
     if target and words and "=" not in words[0]:
         prefix = words[0]
         if kind == "suspend" and prefix in node.register.engagements:
@@ -232,8 +244,15 @@ def _act_make(options: argparse.Namespace) -> int:
     if options.dry_run or not (options.key or options.sign):
         if options.out:
             Path(options.out).write_bytes(officer.format_request(request))
-        view = {"id": acts.act_id(request.payload), "act": msgspec.to_builtins(act), "reads": list(request.reads), "signer": request.signer, "threshold": request.threshold,
-                "keys": list(request.keys), "out": options.out}  # fmt: skip
+        view = {
+            "id": acts.act_id(request.payload),
+            "act": msgspec.to_builtins(act),
+            "reads": list(request.reads),
+            "signer": request.signer,
+            "threshold": request.threshold,
+            "keys": list(request.keys),
+            "out": options.out,
+        }
         asks = f"to be signed by {request.threshold} of {', '.join(request.keys)}"
         emit(
             view,
@@ -373,8 +392,13 @@ def _in_force(options: argparse.Namespace) -> tuple[bytes, str]:
 def _charter_show(options: argparse.Namespace) -> int:
     source, where = _charter_bytes(options.text) if options.text else _in_force(options)
     agreed = charter.load(charter.read(source, where))
-    view = {"title": agreed.title, "digest": agreed.digest.hex(), "engine": agreed.engine, "confirm": agreed.confirm,
-            "clauses": [msgspec.to_builtins(one) for one in agreed.clauses]}  # fmt: skip
+    view = {
+        "title": agreed.title,
+        "digest": agreed.digest.hex(),
+        "engine": agreed.engine,
+        "confirm": agreed.confirm,
+        "clauses": [msgspec.to_builtins(one) for one in agreed.clauses],
+    }
     lines = [
         f"{agreed.title} ({agreed.id}), engine {agreed.engine}, votes count when {agreed.confirm} ledgers acknowledge them"
     ]
@@ -473,8 +497,13 @@ def _party_list(options: argparse.Namespace) -> int:
     node = open_node(node_dir(options))
     register, now = node.register, _now()
     rows = [views.party_view(register, party, now, node.problems()) for party in sorted(register.parties)]
-    lines = table([(r["id"], r["name"], r["grade"], r["entries"], r["confirmed"], r["age_s"], r["problem"] or r["frozen"]) for r in rows],
-                  ("id", "name", "grade", "entries", "confirmed", "seen s ago", "problem"))  # fmt: skip
+    lines = table(
+        [
+            (r["id"], r["name"], r["grade"], r["entries"], r["confirmed"], r["age_s"], r["problem"] or r["frozen"])
+            for r in rows
+        ],
+        ("id", "name", "grade", "entries", "confirmed", "seen s ago", "problem"),
+    )
     emit(views.listing(register, now, rows), as_json=options.json, lines=lines)
     return 0
 
@@ -491,8 +520,19 @@ def _party_show(options: argparse.Namespace) -> int:
 def _project_list(options: argparse.Namespace) -> int:
     register = open_node(node_dir(options)).register
     rows = views.project_views(register, _now())
-    lines = table([(r["id"], r["pillar"], r["access"], ", ".join(r["participants"]), ", ".join(e["party"] for e in r["engaged"])) for r in rows],
-                  ("id", "pillar", "access", "participants", "engaged"))  # fmt: skip
+    lines = table(
+        [
+            (
+                r["id"],
+                r["pillar"],
+                r["access"],
+                ", ".join(r["participants"]),
+                ", ".join(e["party"] for e in r["engaged"]),
+            )
+            for r in rows
+        ],
+        ("id", "pillar", "access", "participants", "engaged"),
+    )
     emit(views.listing(register, _now(), rows), as_json=options.json, lines=lines)
     return 0
 
@@ -509,8 +549,10 @@ def _project_show(options: argparse.Namespace) -> int:
 def _engagement_list(options: argparse.Namespace) -> int:
     register, now = open_node(node_dir(options)).register, _now()
     rows = [views.engagement_view(register, one, now) for one in register.engagements.values()]
-    lines = table([(r["id"], r["party"], r["project"], r["state"], r["from"], r["to"], ", ".join(r["ceiling"])) for r in rows],
-                  ("id", "party", "project", "state", "from", "to", "ceiling"))  # fmt: skip
+    lines = table(
+        [(r["id"], r["party"], r["project"], r["state"], r["from"], r["to"], ", ".join(r["ceiling"])) for r in rows],
+        ("id", "party", "project", "state", "from", "to", "ceiling"),
+    )
     emit(views.listing(register, now, rows), as_json=options.json, lines=lines)
     return 0
 
@@ -530,8 +572,19 @@ def _engagement_show(options: argparse.Namespace) -> int:
 def _item_list(options: argparse.Namespace) -> int:
     register = open_node(node_dir(options)).register
     rows = [views.item_view(register, one) for versions in register.items.values() for one in versions]
-    lines = table([(f"{r['id']}@{r['version']}", r["title"], ", ".join(r["label"]["levels"]), "unmarked" if r["label"]["rel"] is None else ", ".join(r["label"]["rel"]) or "nobody",
-                    r["project"]) for r in rows], ("item", "title", "level", "releasable to", "project"))  # fmt: skip
+    lines = table(
+        [
+            (
+                f"{r['id']}@{r['version']}",
+                r["title"],
+                ", ".join(r["label"]["levels"]),
+                "unmarked" if r["label"]["rel"] is None else ", ".join(r["label"]["rel"]) or "nobody",
+                r["project"],
+            )
+            for r in rows
+        ],
+        ("item", "title", "level", "releasable to", "project"),
+    )
     emit(views.listing(register, _now(), rows), as_json=options.json, lines=lines)
     return 0
 

@@ -108,10 +108,17 @@ def _init(options: argparse.Namespace) -> int:
         host = f"{options.party}.localhost"  # a ledger's name outlives the address at which it is served
     try:
         config = msgspec.convert(
-            {"party": options.party, "partnership": options.partnership, "name": options.name, "url": options.url.rstrip("/"),
-             "origin": f"{host}/{options.partnership}/0", "demo": options.demo, "sync_s": options.sync_every},
+            {
+                "party": options.party,
+                "partnership": options.partnership,
+                "name": options.name,
+                "url": options.url.rstrip("/"),
+                "origin": f"{host}/{options.partnership}/0",
+                "demo": options.demo,
+                "sync_s": options.sync_every,
+            },
             settings.Config,
-        )  # fmt: skip
+        )
         msgspec.convert(config.origin, acts.act.Origin)
     except msgspec.ValidationError as error:
         raise Malformed(f"{str(error)[:1].lower()}{str(error)[1:]}") from error
@@ -125,10 +132,15 @@ def _init(options: argparse.Namespace) -> int:
         "words": words(inception),
         "offline_keys": str(directory / "keys" / "offline"),
     }
-    emit(view, as_json=options.json, lines=[
-        f"ledger {config.origin} begun, inception {inception}", f"words: {words(inception)}",
-        f"carry {directory / 'keys' / 'offline'} away: root, authority and officer keys do not belong on a node",
-    ])  # fmt: skip
+    emit(
+        view,
+        as_json=options.json,
+        lines=[
+            f"ledger {config.origin} begun, inception {inception}",
+            f"words: {words(inception)}",
+            f"carry {directory / 'keys' / 'offline'} away: root, authority and officer keys do not belong on a node",
+        ],
+    )
     return 0
 
 
@@ -174,9 +186,15 @@ def _join(options: argparse.Namespace) -> int:
     if founding and not node.register.partnership and not node.config.pin:
         open_desk.pin(founding)
     mine, theirs = node.register.scans[node.origin].inception_id, acts.open_act(envelope)[1]
-    emit({"party": party, "words": words(theirs), "own": words(mine), "partnership": founding or None}, as_json=options.json,
-         lines=[f"{party} is pinned; trust it once its officer has read you these words, and you yours to them:",
-                f"  {party}: {words(theirs)}", f"  {node.me}: {words(mine)}"])  # fmt: skip
+    emit(
+        {"party": party, "words": words(theirs), "own": words(mine), "partnership": founding or None},
+        as_json=options.json,
+        lines=[
+            f"{party} is pinned; trust it once its officer has read you these words, and you yours to them:",
+            f"  {party}: {words(theirs)}",
+            f"  {node.me}: {words(mine)}",
+        ],
+    )
     return 0
 
 
@@ -190,8 +208,13 @@ def _serve(options: argparse.Namespace) -> int:
 def _person_add(options: argparse.Namespace) -> int:
     directory = node_dir(options)
     party = settings.load(directory).party
-    recipient: dict[str, Any] = {"party": party, "organisation": options.organisation, "employment": options.employment, "nationalities": sorted(set(options.nationality)),
-                                 "says": {"employment": "party", "nationalities": "party"}}  # fmt: skip
+    recipient: dict[str, Any] = {
+        "party": party,
+        "organisation": options.organisation,
+        "employment": options.employment,
+        "nationalities": sorted(set(options.nationality)),
+        "says": {"employment": "party", "nationalities": "party"},
+    }
     if options.clearance:
         system, _, level = options.clearance.partition(" ")
         recipient["clearance"] = {
@@ -212,8 +235,19 @@ def _person_add(options: argparse.Namespace) -> int:
 def _person_list(options: argparse.Namespace) -> int:
     node = open_node(node_dir(options))
     rows = [msgspec.to_builtins(one) for one in people(node)]
-    lines = table([(r["alias"], r["pseudonym"], r["recipient"]["organisation"], "/".join(r["recipient"].get("nationalities", ())), r["place"]) for r in rows],
-                  ("alias", "pseudonym", "organisation", "nationalities", "place"))  # fmt: skip
+    lines = table(
+        [
+            (
+                r["alias"],
+                r["pseudonym"],
+                r["recipient"]["organisation"],
+                "/".join(r["recipient"].get("nationalities", ())),
+                r["place"],
+            )
+            for r in rows
+        ],
+        ("alias", "pseudonym", "organisation", "nationalities", "place"),
+    )
     emit(views.listing(node.register, int(time.time() * 1000), rows), as_json=options.json, lines=lines)
     return 0
 
@@ -324,8 +358,11 @@ def _ledger_proof(options: argparse.Namespace) -> int:
     proof = Proof(index=stated.index, hashes=tuple(hashes), note=head.note, extra=extra).encode()
     if options.out:
         Path(options.out).write_bytes(proof)
-    emit({"act": stated.id, "origin": stated.origin, "index": stated.index, "proof": proof.decode()}, as_json=options.json,
-         lines=[f"written to {options.out}"] if options.out else [proof.decode().rstrip()])  # fmt: skip
+    emit(
+        {"act": stated.id, "origin": stated.origin, "index": stated.index, "proof": proof.decode()},
+        as_json=options.json,
+        lines=[f"written to {options.out}"] if options.out else [proof.decode().rstrip()],
+    )
     return 0
 
 
@@ -333,6 +370,9 @@ def _demo(options: argparse.Namespace) -> int:
     from relto.demo import demo
 
     return demo(
-        directory=Path(options.dir) if options.dir else None, file=Path(options.file) if options.file else None, serve=options.serve, as_json=options.json,
+        directory=Path(options.dir) if options.dir else None,
+        file=Path(options.file) if options.file else None,
+        serve=options.serve,
+        as_json=options.json,
         break_step=options.break_step,
-    )  # fmt: skip
+    )

@@ -98,9 +98,16 @@ class Actor:
         ) as database:
             seen: tuple[object, ...] = tuple(
                 tuple(database.execute(sql).fetchall())
-                for sql in ("select origin, size, seen from heads", "select origin, size, seen from part_heads", "select count(*) from openings",
-                            "select count(*) from parts", "select count(*) from alarms", "select count(*) from peers", "select count(*) from people")
-            )  # fmt: skip
+                for sql in (
+                    "select origin, size, seen from heads",
+                    "select origin, size, seen from part_heads",
+                    "select count(*) from openings",
+                    "select count(*) from parts",
+                    "select count(*) from alarms",
+                    "select count(*) from peers",
+                    "select count(*) from people",
+                )
+            )
         seen += (len(list((self.directory / "objects").glob("*/*"))),)
         if self._node is None or seen != self._seen:
             # The former one is left to whoever still reads it.

@@ -162,9 +162,17 @@ class Story:
         from relto.keys import to_base64
 
         return KeyAccess(
-            kind=wrapped.kind, url=owner.url + "/kas", protocol="kas", wrapped_key=to_base64(wrapped.wrapped), policy_binding=Binding.of(policy.binding(share)),
-            kid=key.kid, sid="", encrypted_metadata="", ephemeral_pem=UNSET if wrapped.ephemeral_pem is None else wrapped.ephemeral_pem, version="1.0",
-        )  # fmt: skip
+            kind=wrapped.kind,
+            url=owner.url + "/kas",
+            protocol="kas",
+            wrapped_key=to_base64(wrapped.wrapped),
+            policy_binding=Binding.of(policy.binding(share)),
+            kid=key.kid,
+            sid="",
+            encrypted_metadata="",
+            ephemeral_pem=UNSET if wrapped.ephemeral_pem is None else wrapped.ephemeral_pem,
+            version="1.0",
+        )
 
     # ---- the steps ------------------------------------------------------------------------------------------------------------
 
@@ -221,9 +229,13 @@ class Story:
             "all three ledgers show the partnership founded",
             patience,
         )
-        self.check("one proposal, three consents, three acknowledgements: founded in all three ledgers", all(
-            len(stage[p].register().slots[self.founding].votes) == 3 and len(stage[p].register().acks) >= 3 for p in members
-        ))  # fmt: skip
+        self.check(
+            "one proposal, three consents, three acknowledgements: founded in all three ledgers",
+            all(
+                len(stage[p].register().slots[self.founding].votes) == 3 and len(stage[p].register().acks) >= 3
+                for p in members
+            ),
+        )
         self.show(f"founding id {self.founding}")
         self._introduce(inceptions["jpn"])
         self._prepare()
@@ -242,8 +254,14 @@ class Story:
         jpn.desk.join(stage["gbr"].node().inception(), "words")
         jpn.desk.pin(self.founding)
         self.show(f"jpn reads its words to gbr, who sees the same: {words(inception)}")
-        stage["gbr"].act("introduce", party="jpn", inception=inception, origin="jpn.localhost/aukus/0", address=jpn.url,
-                         members=stage["gbr"].node().members_named())  # fmt: skip
+        stage["gbr"].act(
+            "introduce",
+            party="jpn",
+            inception=inception,
+            origin="jpn.localhost/aukus/0",
+            address=jpn.url,
+            members=stage["gbr"].node().members_named(),
+        )
         until(
             lambda: all("jpn" in stage[p].register().parties for p in cast.MEMBERS), "the members mirror Japan's ledger"
         )
@@ -355,9 +373,12 @@ class Story:
             *self.reasons(register, question, decision),
             *self.changes(decision),
         )
-        self.check("undetermined: nobody has read A against the UK licence's own list, and a British officer can", decision.answer == "undetermined" and any(
-            change.of == "gbr" and change.kind == "determine" for change in decision.changes
-        ), decision.answer)  # fmt: skip
+        self.check(
+            "undetermined: nobody has read A against the UK licence's own list, and a British officer can",
+            decision.answer == "undetermined"
+            and any(change.of == "gbr" and change.kind == "determine" for change in decision.changes),
+            decision.answer,
+        )
         first = self.ask_bytes("ada", cast.ITEM_A)
         self.check("gbr's node hands out no key for it", first.status == 403, first.status)
         fields = cast.determination_a(gbr.register().item(cast.ITEM_A).label_act)
@@ -394,8 +415,13 @@ class Story:
             *self.reasons(register, question, decision),
             *self.changes(decision),
         )
-        self.check("deny, with each rule that fails and what would change it", decision.answer == "deny" and {"scope", "label.release", "law.GBR"} <= {f.rule for f in decision.failing}
-                   and bool(decision.changes), [f.rule for f in decision.failing])  # fmt: skip
+        self.check(
+            "deny, with each rule that fails and what would change it",
+            decision.answer == "deny"
+            and {"scope", "label.release", "law.GBR"} <= {f.rule for f in decision.failing}
+            and bool(decision.changes),
+            [f.rule for f in decision.failing],
+        )
         answers = [
             self.ask_bytes("hana", item, proof=not (self.breaks(4) and item == cast.ITEM_C))
             for item in (cast.ITEM_A, cast.ITEM_C, cast.ITEM_NONE)
@@ -423,15 +449,26 @@ class Story:
                 msgspec.convert({"system": "USA", "level": "UNCLASSIFIED"}, type(fields["ceiling"][0])),
             )
         what = acts.Engagement(
-            inception=jpn.inception, origin=jpn.origin, address=jpn.address, members=node.members_named(), confirm=agreed.confirm,
-            recall_days=agreed.on_suspend.answer_days if agreed.on_suspend.recall else UNSET, **fields,
-        )  # fmt: skip
+            inception=jpn.inception,
+            origin=jpn.origin,
+            address=jpn.address,
+            members=node.members_named(),
+            confirm=agreed.confirm,
+            recall_days=agreed.on_suspend.answer_days if agreed.on_suspend.recall else UNSET,
+            **fields,
+        )
         return gbr.draft("propose", subject=f"engagement/{cast.ENGAGEMENT}", n=1, what=what)
 
     def _relabel(self) -> acts.Act:
         gbr = self.stage["gbr"]
-        return gbr.draft("relabel", item=cast.ITEM_A, version=1, prev=gbr.register().item(cast.ITEM_A).label_act,
-                         label=cast.label("OFFICIAL-SENSITIVE", "AUS", "GBR", "JPN", "USA"), reason="Needed by the engaged party for the project")  # fmt: skip
+        return gbr.draft(
+            "relabel",
+            item=cast.ITEM_A,
+            version=1,
+            prev=gbr.register().item(cast.ITEM_A).label_act,
+            label=cast.label("OFFICIAL-SENSITIVE", "AUS", "GBR", "JPN", "USA"),
+            reason="Needed by the engaged party for the project",
+        )
 
     def step_5(self) -> None:
         gbr = self.stage["gbr"]
@@ -453,8 +490,14 @@ class Story:
         self.show("why A for nobody:", *self.reasons(after, question, decide(after, question)))
         drafts = [self._draft, self._relabel(), gbr.draft("licence", **cast.licence(self.now))]
         together = impact(register, drafts, self.now)
-        self.show("with a drafted relabel and licence", *(f"gained: {p.item} for {p.to.heads} people of {p.to.recipient.party}" for p in together.gained),
-                  *(f"lost: {p.item} for {p.to.heads} people of {p.to.recipient.party} (its determination ends with the old label)" for p in together.lost))  # fmt: skip
+        self.show(
+            "with a drafted relabel and licence",
+            *(f"gained: {p.item} for {p.to.heads} people of {p.to.recipient.party}" for p in together.gained),
+            *(
+                f"lost: {p.item} for {p.to.heads} people of {p.to.recipient.party} (its determination ends with the old label)"
+                for p in together.lost
+            ),
+        )
         self.check(
             "together with a relabel and a licence: A too",
             {p.item for p in together.gained} == {cast.ITEM_A, cast.ITEM_B},
@@ -468,8 +511,10 @@ class Story:
             ),
             "the proposal reaches usa and jpn",
         )
-        self.check("nothing was written while looking; now the proposal stands at usa, open and without a vote", self.proposal not in before
-                   and self.stage["usa"].register().slots[self.proposal].state == "open")  # fmt: skip
+        self.check(
+            "nothing was written while looking; now the proposal stands at usa, open and without a vote",
+            self.proposal not in before and self.stage["usa"].register().slots[self.proposal].state == "open",
+        )
 
     def step_6(self) -> None:
         stage = self.stage
@@ -496,9 +541,10 @@ class Story:
             6.0 if self.breaks(6) else 30.0,
         )
         until(lambda: len(stage["jpn"].register().slots[self.proposal].settled) == 3, "all members settle")
-        self.check("in force at the members; Japan holds the same word from each of them", all(
-            stage[p].register().slots[self.proposal].state == "in_force" for p in (*cast.MEMBERS, "jpn")
-        ))  # fmt: skip
+        self.check(
+            "in force at the members; Japan holds the same word from each of them",
+            all(stage[p].register().slots[self.proposal].state == "in_force" for p in (*cast.MEMBERS, "jpn")),
+        )
         self.show(f"confirmed after {took:.1f} s")
         self._joint_statement()
         until(lambda: cast.ITEM_B in stage["jpn"].register().items, "gbr discloses B's entry to jpn")
@@ -525,16 +571,21 @@ class Story:
         assert isinstance(what, acts.Engagement)
         parties = ", ".join(sorted(cast.PARTIES[vote.party] for vote in slot.votes if not vote.void))
         self.show(
-            "JOINT STATEMENT", f"{parties} have agreed that {cast.PARTIES[what.party]} takes part in {what.project} ({', '.join(what.areas)}),",
-            f"up to {', '.join(map(str, what.ceiling))}, from {what.term.since} to {what.term.last}. It is no membership.", f"Proposal {self.proposal}.",
-        )  # fmt: skip
+            "JOINT STATEMENT",
+            f"{parties} have agreed that {cast.PARTIES[what.party]} takes part in {what.project} ({', '.join(what.areas)}),",
+            f"up to {', '.join(map(str, what.ceiling))}, from {what.term.since} to {what.term.last}. It is no membership.",
+            f"Proposal {self.proposal}.",
+        )
 
     def step_7(self) -> None:
         gbr = self.stage["gbr"]
         relabel = self._relabel()
         sheet = impact(gbr.register(), [relabel, gbr.draft("licence", **cast.licence(self.now))], self.now)
-        self.show("audience sheet before signing", *(f"gains: {p.item} for {p.to.heads} people of {p.to.recipient.party}, first time" for p in sheet.gained),
-                  *(f"loses: {p.item} for {p.to.heads} people of {p.to.recipient.party}" for p in sheet.lost))  # fmt: skip
+        self.show(
+            "audience sheet before signing",
+            *(f"gains: {p.item} for {p.to.heads} people of {p.to.recipient.party}, first time" for p in sheet.gained),
+            *(f"loses: {p.item} for {p.to.heads} people of {p.to.recipient.party}" for p in sheet.lost),
+        )
         gbr.submit(relabel)
         _, _, decision = self.decide_at("gbr", "ada", cast.ITEM_A)
         self.check("the determination died with the old label", decision.answer == "undetermined", decision.answer)
@@ -651,8 +702,11 @@ class Story:
             )
         )
         held = [one for one in register.releases.values() if one.terms.to.party == "jpn"]
-        self.check("by the charter's clause gbr's register opens an order for each thing Japan holds; Japan's answers are outstanding",
-                   len(orders) == len(held) > 0 and all(one.state(cast.day(self.now)) == "outstanding" for one in orders), (len(orders), len(held)))  # fmt: skip
+        self.check(
+            "by the charter's clause gbr's register opens an order for each thing Japan holds; Japan's answers are outstanding",
+            len(orders) == len(held) > 0 and all(one.state(cast.day(self.now)) == "outstanding" for one in orders),
+            (len(orders), len(held)),
+        )
         ids = {one.id for one in orders}
         until(
             lambda: {o.id for o in self.stage["jpn"].register().recalls.values() if o.because == act} == ids,
@@ -709,9 +763,13 @@ class Story:
         except Forged as error:
             caught = error.message
         self.show(f"aus's two copies sign different entries at one place: {caught}")
-        self.check("gbr's copy notices the fork and writes the proof into its own ledger", caught and any(
-            isinstance(one.act, acts.Fork) and one.act.origin == origin for one in gbr.register.stated.values()
-        ))  # fmt: skip
+        self.check(
+            "gbr's copy notices the fork and writes the proof into its own ledger",
+            caught
+            and any(
+                isinstance(one.act, acts.Fork) and one.act.origin == origin for one in gbr.register.stated.values()
+            ),
+        )
         decision = decide(gbr.register, question)
         self.show(*self.reasons(gbr.register, question, decision))
         self.check(
@@ -736,11 +794,15 @@ class Story:
         self._american_item()
         register, on = usa.register(), cast.day(self.now, 30)
         found = rehearse_withdrawal(register, "jpn" if self.breaks(11) else "usa", on, self.now)
-        self.show(f"declared on {on}, it would count from {found.effective}", f"stops, of what holds today: {len(found.lost)} pairs of item and class; goes on: {found.kept}",
-                  *(f"  {pair.item} for {pair.to.heads} people of {pair.to.recipient.party}" for pair in found.lost),
-                  f"attestations of its own that end: {len(found.attestations)}; licences: {len(found.licences)}",
-                  f"engagements it consented to: {', '.join(found.engagements)}", *(f"comes back: {item} from {holder}" for _, item, holder in found.returns),
-                  *(f"survives: {says} [charter {clause}]" for clause, says in found.duties))  # fmt: skip
+        self.show(
+            f"declared on {on}, it would count from {found.effective}",
+            f"stops, of what holds today: {len(found.lost)} pairs of item and class; goes on: {found.kept}",
+            *(f"  {pair.item} for {pair.to.heads} people of {pair.to.recipient.party}" for pair in found.lost),
+            f"attestations of its own that end: {len(found.attestations)}; licences: {len(found.licences)}",
+            f"engagements it consented to: {', '.join(found.engagements)}",
+            *(f"comes back: {item} from {holder}" for _, item, holder in found.returns),
+            *(f"survives: {says} [charter {clause}]" for clause, says in found.duties),
+        )
         self.check(
             "what stops: its own item for Britain and Australia",
             {(p.item, p.to.recipient.party) for p in found.lost} >= {(cast.ITEM_D, "gbr"), (cast.ITEM_D, "aus")},
@@ -805,9 +867,12 @@ class Story:
             len(own) == releases > 0 and set(own) == {"full"},
             own,
         )
-        self.check("what is open to the others in part is listed with whose it is; of the rest they see the order", counts["aus"]["part"] > 0 and all(
-            counts[p]["order"] > 0 and not counts[p]["differs"] for p in cast.MEMBERS
-        ), counts)  # fmt: skip
+        self.check(
+            "what is open to the others in part is listed with whose it is; of the rest they see the order",
+            counts["aus"]["part"] > 0
+            and all(counts[p]["order"] > 0 and not counts[p]["differs"] for p in cast.MEMBERS),
+            counts,
+        )
         fifth = self.stage.directory / "auditor"
         bundle.write_audit(self.stage["gbr"].node(), fifth)
         if self.breaks(12):

@@ -82,11 +82,18 @@ class Service:
             *(
                 Route(f"/local/{name}", self.plain(call), methods=["POST"])
                 for name, call in (
-                    ("submit", self.submit), ("sync", self.sync), ("join", self.join), ("pin", self.pin), ("person", self.person), ("roster", self.roster),
-                    ("packed", self.packed), ("lose-next-reply", self.lose_next_reply), ("ticket", self.ticket),
+                    ("submit", self.submit),
+                    ("sync", self.sync),
+                    ("join", self.join),
+                    ("pin", self.pin),
+                    ("person", self.person),
+                    ("roster", self.roster),
+                    ("packed", self.packed),
+                    ("lose-next-reply", self.lose_next_reply),
+                    ("ticket", self.ticket),
                 )
             ),
-        ]  # fmt: skip
+        ]
         return Starlette(routes=[Mount("/", routes=routes)], exception_handlers={404: self.nothing})
 
     def plain(self, handler: Handler) -> Handler:
@@ -311,10 +318,16 @@ class Service:
 
     async def opentdf(self, request: Request) -> Response:
         url = self.node.config.url
-        return JSONResponse({
-            "platform_endpoint": url, "platform_issuer": url, "supports_dpop": True, "dpop_signing_alg_values_supported": ["EdDSA", "ES256"],
-            "idp": {"issuer": url, "token_endpoint": url + "/api/v1/presentations"}, "health": {"endpoint": "/healthz"},
-        })  # fmt: skip
+        return JSONResponse(
+            {
+                "platform_endpoint": url,
+                "platform_issuer": url,
+                "supports_dpop": True,
+                "dpop_signing_alg_values_supported": ["EdDSA", "ES256"],
+                "idp": {"issuer": url, "token_endpoint": url + "/api/v1/presentations"},
+                "health": {"endpoint": "/healthz"},
+            }
+        )
 
     # ---- the own machine -------------------------------------------------------------------------------------------------------------------
 

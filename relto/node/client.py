@@ -141,9 +141,12 @@ class Client:
         released = access.read_response(answer.content, asked, session_key)
         first = next((one.metadata for one in released.values() if one.share is not None), {})
         return Answered(
-            status=200, body=answer.content, shares={name: one.share for name, one in released.items()}, release=first.get("relto-release", ""),
+            status=200,
+            body=answer.content,
+            shares={name: one.share for name, one in released.items()},
+            release=first.get("relto-release", ""),
             proof=first.get("relto-proof", ""),
-        )  # fmt: skip
+        )
 
     def opened(self, release: str) -> None:
         """Hands the release over to the own node, which fetches it and writes the receipt."""

@@ -159,9 +159,15 @@ def _item(node: Node, policy: Policy) -> ItemState:
 def _question(node: Node, asker: Asker, item: ItemState, asked: Asked, now: int) -> Question:
     held = asker.presentation
     return Question(
-        to=held.recipient(asker.party), item=item.id, version=item.version, part=asked.access.sid or UNSET, purpose=held.purpose, place=held.place,
-        place_says=held.says.get("place", "person"), day=now,
-    )  # fmt: skip
+        to=held.recipient(asker.party),
+        item=item.id,
+        version=item.version,
+        part=asked.access.sid or UNSET,
+        purpose=held.purpose,
+        place=held.place,
+        place_says=held.says.get("place", "person"),
+        day=now,
+    )
 
 
 def _release(
@@ -186,13 +192,31 @@ def _release(
     evidence = hashlib.sha256(salt + asker.token.encode()).hexdigest()
     register = node.register
     draft = node.draft(
-        "release", request=_digest(f"{item.id}@{item.version}", package, person, jkt, question.date), item=item.id, version=item.version,
-        project=item.facts.project, part=question.part, package=package, method="key", to=question.to, person=person, purpose=question.purpose,
-        place=question.place, place_says=question.place_says, authorities=decision.authorities,
+        "release",
+        request=_digest(f"{item.id}@{item.version}", package, person, jkt, question.date),
+        item=item.id,
+        version=item.version,
+        project=item.facts.project,
+        part=question.part,
+        package=package,
+        method="key",
+        to=question.to,
+        person=person,
+        purpose=question.purpose,
+        place=question.place,
+        place_says=question.place_says,
+        authorities=decision.authorities,
         rests_on=tuple(act for act in decision.rests_on if act in register.stated),
-        packs=tuple(sorted({one.digest for j in register.packs if (one := register.pack_on(j, question.date)) is not None})),
-        uses=_uses(node, item, question, decision), obligations=decision.obligations, decision=decision.id, day=now, sight=sight, evidence=evidence,
-    )  # fmt: skip
+        packs=tuple(
+            sorted({one.digest for j in register.packs if (one := register.pack_on(j, question.date)) is not None})
+        ),
+        uses=_uses(node, item, question, decision),
+        obligations=decision.obligations,
+        decision=decision.id,
+        day=now,
+        sight=sight,
+        evidence=evidence,
+    )
     release = acts.act_id(acts.write(draft))
     node.write(
         draft,

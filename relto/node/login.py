@@ -137,9 +137,17 @@ def present(node: Node, sessions: Sessions, authorization: str, dpop: str, url: 
             raise NotFound("no node of that name is known here", hint="its party must be pinned")
         assert node.keys is not None
         made = Presentation.of(
-            someone.recipient, issuer=node.origin, audience=asked.audience, pseudonym=someone.pseudonym, place=asked.place,
-            place_says="party" if asked.place == someone.place else "person", purpose=asked.purpose, jkt=session.jkt, now=now, random=node.random,
-        )  # fmt: skip
+            someone.recipient,
+            issuer=node.origin,
+            audience=asked.audience,
+            pseudonym=someone.pseudonym,
+            place=asked.place,
+            place_says="party" if asked.place == someone.place else "person",
+            purpose=asked.purpose,
+            jkt=session.jkt,
+            now=now,
+            random=node.random,
+        )
         node.store.execute(
             "INSERT INTO vouched (jti, pseudonym, audience, class, item, at) VALUES ($1, $2, $3, $4, $5, $6)",
             (

@@ -48,7 +48,7 @@ from relto.ledger import (
     tree_of,
     verify_consistency,
     verify_inclusion,
-)  # fmt: skip
+)
 from relto.node.config import Config
 from relto.store import Objects, Sqlite
 

@@ -84,9 +84,15 @@ class HttpPeer:
     def _call(self, method: str, path: str, body: bytes) -> bytes:
         assert self.node.keys is not None
         signed = sign_request(
-            self.node.keys.node, origin=self.node.origin, audience=self.pinned.origin, method=method, path=path, body=body, now=self.node.clock() // 1000,
+            self.node.keys.node,
+            origin=self.node.origin,
+            audience=self.pinned.origin,
+            method=method,
+            path=path,
+            body=body,
+            now=self.node.clock() // 1000,
             random=self.node.random,
-        )  # fmt: skip
+        )
         return call(
             self.client,
             method,

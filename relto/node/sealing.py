@@ -33,13 +33,22 @@ def seal_item(
     if item.label.rel == ():
         raise Refused(f"the label of `{item.id}` releases it to nobody", hint="relabel it first, or keep it unsealed")
     return seal(
-        source, target,
+        source,
+        target,
         policy=Policy.for_item(node.origin.partition("/")[0], item.facts.opaque, node.random),
         recipients=_shares(node, item),
-        name=name, title=item.facts.title, mime=mime or mimetypes.guess_type(name)[0] or "application/octet-stream",
-        label_banner=label_banner(item.label), label_statement=label_statement(item.label),
-        signer=node.keys.seal, party=node.me, origin=node.origin, now=node.clock(), random=node.random, progress=progress,
-    )  # fmt: skip
+        name=name,
+        title=item.facts.title,
+        mime=mime or mimetypes.guess_type(name)[0] or "application/octet-stream",
+        label_banner=label_banner(item.label),
+        label_statement=label_statement(item.label),
+        signer=node.keys.seal,
+        party=node.me,
+        origin=node.origin,
+        now=node.clock(),
+        random=node.random,
+        progress=progress,
+    )
 
 
 def _shares(node: Node, item: ItemState) -> tuple[ShareFor, ...]:

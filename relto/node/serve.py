@@ -158,7 +158,14 @@ def _tend(node: Node, client: httpx.Client) -> int:
 def _hint(node: Node, pinned: Pinned, client: httpx.Client) -> None:
     assert node.keys is not None
     signed = sign_request(
-        node.keys.node, origin=node.origin, audience=pinned.origin, method="POST", path=HINT_PATH, body=b"", now=node.clock() // 1000, random=node.random
-    )  # fmt: skip
+        node.keys.node,
+        origin=node.origin,
+        audience=pinned.origin,
+        method="POST",
+        path=HINT_PATH,
+        body=b"",
+        now=node.clock() // 1000,
+        random=node.random,
+    )
     with contextlib.suppress(httpx.HTTPError):
         client.post(pinned.address + HINT_PATH, headers={"authorization": signed}, timeout=2.0)

@@ -166,13 +166,14 @@ def proposal_view(register: Register, one: Proposal) -> View:
         "what": plain(act.what),
         "voters": list(one.voters),
         "votes": [
-            {"party": v.party, "vote": v.vote, "act": v.act, "confirmed": v.confirmed, "void": v.void or None} for v in one.votes
+            {"party": v.party, "vote": v.vote, "act": v.act, "confirmed": v.confirmed, "void": v.void or None}
+            for v in one.votes
         ],
         "missing": list(one.missing),
         "waiting": list(one.waiting),
         "settled": dict(sorted(one.settled.items())),
         "by": None if isinstance(act.by, UnsetType) else act.by,
-    }  # fmt: skip
+    }
 
 
 def stated_view(register: Register, one: Stated) -> View:
@@ -265,7 +266,8 @@ def partnership_view(register: Register, now: int, problems: dict[str, str]) -> 
         "windows": [plain(one) for one in charter.windows] if charter else [],
         "laws": [
             {"jurisdiction": name, "pack": one.digest, "by": one.party, "act": one.act, "held": one.pack is not None}
-            for name, packs in sorted(register.packs.items()) for one in packs
+            for name, packs in sorted(register.packs.items())
+            for one in packs
         ],
         "proposals": [proposal_view(register, one) for one in register.slots.values()],
         "recalls": [recall_view(register, one, now) for one in register.recalls.values()],
@@ -274,7 +276,7 @@ def partnership_view(register: Register, now: int, problems: dict[str, str]) -> 
         "common": register.common,
         "day": date_of(now),
         "sight": sight_view(register),
-    }  # fmt: skip
+    }
 
 
 def recall_view(register: Register, one: acts.RecallState, now: int) -> View:
