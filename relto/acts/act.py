@@ -503,7 +503,6 @@ class RegisterItem(Act, frozen=True, kw_only=True, tag="register"):
     flags: tuple[Line, ...] | UnsetType = UNSET
     derived: tuple[ItemRef, ...] = ()
     background: bool = False
-    value: Money | UnsetType = UNSET  # Of one transfer; free data is 0. Thresholds of law are compared with it.
     value: Money | UnsetType = UNSET  # of one transfer; free data is 0. Thresholds of law are compared with it
 
     def __post_init__(self) -> None:
