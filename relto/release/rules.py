@@ -471,15 +471,13 @@ def _suspensions(case: Case) -> Iterable[Stop]:
     every = carriers(case)
     if not every or every[0].value is Three.NO:
         return
-    nearest = [one for one in every if one.value is every[0].value]
-    if all(one.one.suspended for one in nearest):
-        best = nearest[0].one
-        for author, act in best.suspended:
-            fact = Fact(name=f"suspended.{best.id}", value=author, says=Says.ACT, rests_on=act)
-            stated = case.register.stated.get(act)
-            # A key under one of its votes is disputed: nobody lifts that.
-            final = stated is not None and isinstance(stated.act, Dispute)
-            yield Stop("SUSPENDED", fact, None if final else (_lift(author, act, best.id),))
+    best = every[0].one  # of those that cover, one that nobody suspended stands first
+    for author, act in best.suspended:
+        fact = Fact(name=f"suspended.{best.id}", value=author, says=Says.ACT, rests_on=act)
+        stated = case.register.stated.get(act)
+        # A key under one of its votes is disputed: nobody lifts that.
+        final = stated is not None and isinstance(stated.act, Dispute)
+        yield Stop("SUSPENDED", fact, None if final else (_lift(author, act, best.id),))
 
 
 def _lift(author: str, act: str, name: str) -> Need:

@@ -111,7 +111,12 @@ def test_a_party_vouches_for_nobody_in_another_partys_organisation():
     to = forced(someone("cora"), organisation="bree/works")
     assert code(good(), "standing.organisation", ask(to)) == "ORGANISATION_OF_ANOTHER_PARTY"
     # and what bree attests of its works helps nobody of cora's in law either
-    assert conjuncts(good(), ask(to))["law.ARD"] != "yes"
+    world = good()
+    for claim in ("organisation", "trusted"):  # nor does an attestation of cora's about what is bree's
+        world.attest("bree/works", claim)
+        world.attestations[-1] = msgspec.structs.replace(world.attestations[-1], party="cora")
+    assert conjuncts(world, ask(to))["standing.organisation"] == "no"
+    assert conjuncts(world, ask(to))["law.ARD"] != "yes"
 
 
 def test_an_attestation_of_a_whole_party_is_none_of_its_organisations():
@@ -162,6 +167,10 @@ def test_the_closed_pillar_is_closed_to_an_owner_too():
     world.engage("dun", project="vault")
     assert code(world, "scope", ask(someone("dun"))) == "PILLAR_CLOSED"
     assert conjuncts(world)["scope"] == "yes"
+    world.item("dun/glass", owners=("dun",))
+    part = (ItemRef(item="dun/glass", version=1),)
+    world.item(project="vault", areas=(), owners=("arda", "dun"), derived=part)
+    assert code(world, "scope", ask(someone("dun"))) == "PILLAR_CLOSED"
 
 
 def test_in_the_closed_pillar_too_the_project_must_run_and_the_member_take_part():
@@ -400,8 +409,10 @@ def test_a_suspended_engagement_denies():
 def test_a_suspension_takes_away_only_the_engagement_that_it_names(names):
     world = outsider()
     world.engage("dun", name=names[0], suspended=(("bree", hexed("suspend")),))
-    world.engage("dun", name=names[1])
-    assert answer(world, ask(someone("dun"))) == "permit"
+    free = world.engage("dun", name=names[1])
+    decision = decide(world.register(), ask(someone("dun")))
+    assert decision.answer == "permit"
+    assert {act for act in decision.rests_on if act in {one.proposal for one in world.engagements}} == {free.proposal}
     # and not what a member has by the charter
     world.engage("bree", suspended=(("cora", hexed("suspend-2")),))
     assert answer(world) == "permit"
@@ -649,6 +660,41 @@ def test_the_newest_determination_of_the_same_party_counts_and_a_relabel_ends_it
     world.determine("arda/lens", "ard-open", "clear")
     assert conjuncts(world)["law.ARD"] == "yes"
     world.determine("arda/lens", "ard-open", "clear", holds=False, revoked=hexed("revoke"))
+    assert conjuncts(world)["law.ARD"] == "yes"
+
+
+def test_where_two_may_speak_the_no_of_one_stands():
+    said_by = ARD_LAW.replace(
+        "deny_code: EXCLUDED, said_by: transferor_officer", "deny_code: EXCLUDED, said_by: [transferor_officer, state]"
+    )
+    for yes, no in (("cora", "arda"), ("arda", "cora")):
+        world = good()
+        world.packs["ARD"].clear()
+        world.adopt("ARD", said_by)
+        world.charter = msgspec.structs.replace(
+            world.charter,
+            jurisdictions=tuple(
+                msgspec.structs.replace(one, adopter="cora") if one.id == "ARD" else one
+                for one in world.charter.jurisdictions
+            ),
+        )
+        world.determinations.clear()
+        world.determine("arda/lens", "ard-open", "clear", by=yes)
+        assert conjuncts(world)["law.ARD"] == "yes"
+        world.determine("arda/lens", "ard-free", "judged", holds=False)
+        world.determine("arda/lens", "ard-open", "clear", by=no, holds=False)
+        assert conjuncts(world)["law.ARD"] == "no"
+
+
+def test_a_quantity_is_used_up_once_for_a_version_and_an_organisation():
+    world = good(entries={"ARD": ("A1",), "BRE": ()})
+    world.determinations.clear()
+    world.determine("arda/lens", "ard-open", "clear", holds=False)
+    world.licence("arda/lens", quantity=2, used=1)
+    assert conjuncts(world)["law.ARD"] == "yes"
+    world.licences[0] = msgspec.structs.replace(world.licences[0], used=2)
+    assert conjuncts(world)["law.ARD"] == "no"
+    world.licences[0] = msgspec.structs.replace(world.licences[0], draws=frozenset({("arda/lens", 1, "bree/works")}))
     assert conjuncts(world)["law.ARD"] == "yes"
 
 
