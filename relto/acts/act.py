@@ -789,12 +789,16 @@ def _check_texts(value: object, field: str = "") -> None:
 # readers could disagree whether an act is one. Its normal form of what it does assign never changes.
 _UNICODE = unicodedata.ucd_3_2_0
 _HIDDEN = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
+# What Unicode calls default ignorable and had in other categories in 3.2: fillers, joiners, selectors, a soft hyphen.
+_IGNORED = frozenset("\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u200b\u3164\uffa0") | frozenset(
+    map(chr, range(0xFE00, 0xFE10))
+)
 
 
 def _check_characters(value: str, field: str) -> None:
     """NFC, and nothing that hides in a name or a reason that people read: no controls but LF, no direction marks."""
     for mark in value:
-        if _UNICODE.category(mark) in _HIDDEN and mark != "\n":
+        if (_UNICODE.category(mark) in _HIDDEN and mark != "\n") or mark in _IGNORED:
             raise Malformed(f"text holds U+{ord(mark):04X}, which people cannot read", where=field)
     if not _UNICODE.is_normalized("NFC", value):
         raise Malformed("text is not in Unicode normalisation form C", where=field)
