@@ -108,7 +108,8 @@ def _register(effects: Effects) -> Register:
         scans=slots.scans,
         objects=slots.objects,
     )
-    void = tuple(sorted(set(effects.void), key=lambda v: (v.origin, v.index, v.why)))
+    first = {(one.origin, one.index): one for one in reversed(effects.void)}  # one reason is enough
+    void = tuple(first[place] for place in sorted(first))
     alarms = tuple(sorted({*effects.alarms, *_unlike(effects)}))
     register = msgspec.structs.replace(register, void=void, alarms=alarms, common=_common(effects, packs))
     return msgspec.structs.replace(register, own=_own(register))

@@ -22,7 +22,7 @@ from relto.ledger import Frontier, commit, leaf_hash, make_leaf, tag_for
 
 START = 1_790_000_000_000  # 2026-09-21
 MEMBERS = ("arda", "bree", "cora")
-CODES = {"arda": "ARD", "bree": "BRE", "cora": "COR", "dune": "DUN"}
+CODES = {"arda": "ARD", "bree": "BRE", "cora": "COR", "dune": "DUN", "elm": "ELM"}
 OFFICES = ("disclosure", "licensing", "registrar", "safety")
 
 PACK = """\
@@ -61,6 +61,7 @@ def charter_text(
 ) -> bytes:
     """A charter among these members, with an open and a closed pillar."""
     named = ", ".join(members)
+    laws = "".join(f'- {{id: {CODES[one]}, adopter: {one}, clause: "8.{n}"}}\n' for n, one in enumerate(members, 1))
     candidates = (
         "candidates: []\n"
         if "dune" in members
@@ -107,9 +108,7 @@ approvals:
 freshness:
 - {{ledgers: all, limit: 7 days, clause: "7.1"}}
 jurisdictions:
-- {{id: ARD, adopter: arda, clause: "8.1"}}
-- {{id: BRE, adopter: bree, clause: "8.2"}}
-labels:
+{laws}labels:
   clause: "9.1"
   systems:
   - {{id: ARD, levels: [open, closed], classified_from: closed, clause: "9.2"}}
@@ -348,10 +347,10 @@ class Kit:
             **changes,
         )
 
-    def propose(self, by: str, subject: str, n: int, what: acts.What, **fields: Any) -> str:
+    def propose(self, name: str, /, subject: str, n: int, what: acts.What, **fields: Any) -> str:
         bound = {what.party} if isinstance(what, acts.Engagement) else set()
         readers = tuple(sorted({*self.members, *bound}))
-        return self.parties[by].say(
+        return self.parties[name].say(
             "propose", **{"subject": subject, "n": n, "what": what, "readers": readers, **fields}
         )
 
