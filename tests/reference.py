@@ -36,7 +36,7 @@ class Reading(Acts):
             "purpose": YES if self.q.purpose in purposes else NO,
             "label.level": self.level(),
             "label.release": self.released(),
-            "label.tags": YES if not any(map(must_hold, self.item.label.tags)) else UNKNOWN if self.owns() else NO,
+            "label.tags": self.tags(),
             "denied": NO if any(self.stops(self.depends(used))) else YES,
             "fresh": UNKNOWN if any(map(self.old, self.depends(used) - {self.r.me})) else YES,
             **{f"law.{name}": value for name, (_, value) in laws.items()},
@@ -94,11 +94,19 @@ class Reading(Acts):
 
     def released(self):
         """The party and every nationality stand in the label. Unmarked is the owners only, the empty set nobody."""
-        owners = {self.code(one) for one in self.facts.owners} - {None}
-        allowed = owners if self.item.label.rel is UNSET else set(self.item.label.rel)
+        sets = [
+            {self.code(one) for one in owners} if label.rel is UNSET else set(label.rel)
+            for label, owners in self.labels
+        ]
+        allowed = set.intersection(*sets) - {None}
         code = {self.code(self.to.party)} - {None} if self.to.party in self.r.parties else set()
         nations = set(self.said.get("nationalities", ()))
         return NO if (code | nations) - allowed or not allowed else YES if code and nations else UNKNOWN
+
+    def tags(self):
+        """Of nobody is it stated that he holds a compartment."""
+        compartments = [tag for label, _ in self.labels for tag in label.tags if must_hold(tag)]
+        return YES if not compartments else UNKNOWN if self.owns() else NO
 
     def depends(self, used):
         """The ledgers an answer depends on: owners, recipient, the laws used; for an outsider all that may suspend."""
@@ -123,11 +131,6 @@ class Reading(Acts):
 
     def owners(self):
         """Who owns a part is a co-owner of the whole, unless its own act gave up control of the part."""
-        if self.owner not in self.facts.owners:
-            return NO
-        rule = (f"charter {self.c.releases.clause}", "control-given-up")
-        for part in (self.parts or {}).values():
-            left_out = {part.party, *part.facts.owners} - set(self.facts.owners)
-            if not all(self.last_words(part, *rule).get(party) for party in left_out):
-                return NO if self.parts is not None else UNKNOWN
-        return UNKNOWN if self.parts is None else YES
+        if self.owner not in self.facts.owners or self.parts is None:
+            return UNKNOWN if self.owner in self.facts.owners else NO
+        return NO if any(self.keepers(part) - set(self.facts.owners) for part in self.parts.values()) else YES

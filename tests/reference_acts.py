@@ -14,8 +14,12 @@ class Acts:
     def __init__(self, register, question):
         self.r, self.q, self.c, self.to, self.day = register, question, register.charter, question.to, question.date
         self.item = next(one for one in register.items[question.item] if one.version == question.version)
-        self.facts, self.owner, self.levels = self.item.facts, self.item.party, self.item.label.levels
+        self.facts, self.owner = self.item.facts, self.item.party
         self.parts = self.parts_of(self.item, {})
+        # Its own label, and that of every part of which another has kept control: nobody widens what is another's.
+        bound = [part for part in (self.parts or {}).values() if self.keepers(part) - {self.owner}]
+        self.labels = [(one.label, one.facts.owners) for one in (self.item, *bound)]
+        self.levels = {level for label, _ in self.labels for level in label.levels}
         self.member = self.to.party in self.c.members
         # What the own party or a node says of a person counts, what the person says does not; an empty list is nothing.
         stated = {name: getattr(self.to, name) for name in ("employment", "nationalities", "clearance")}
@@ -72,6 +76,11 @@ class Acts:
             if same and law in (None, said.jurisdiction) and not one.revoked and not self.gone(one.party):
                 last[one.party] = said.holds
         return last
+
+    def keepers(self, part):
+        """The owners of a part who have not given up control of it by an act of their own."""
+        given_up = self.last_words(part, f"charter {self.c.releases.clause}", "control-given-up")
+        return {party for party in {part.party, *part.facts.owners} if not given_up.get(party)}
 
     # ---- what a law is told
 

@@ -27,12 +27,12 @@ from relto import acts
 from relto.acts import Money, Register
 from relto.errors import NotFound, ReltoError
 from relto.label import Label, Level
-from relto.law import Need, Three
+from relto.law import Need
 from relto.release.decide import Judged, judge
 from relto.release.facts import APPROVED, Case, clause_authority
 from relto.release.impact import assume
 from relto.release.question import Change, Question
-from relto.release.rules import Way, covers, distinct, key_of
+from relto.release.rules import Way, distinct, key_of, levels
 
 SETS_MAX: Final = 5  # alternatives shown
 STEPS_MAX: Final = 8  # in one set
@@ -233,11 +233,11 @@ def _with_nationality(register: Register, question: Question, _needs: Sequence[N
     return _said(question, nationalities=(code,))
 
 
-def _with_clearance(register: Register, question: Question, needs: Sequence[Need]) -> Question:
+def _with_clearance(register: Register, question: Question, _needs: Sequence[Need]) -> Question:
     """The least of the own system that covers the levels; where none of it does, nothing can be said."""
     case = Case(register, question)
     code, table = case.fact("recipient.code").value, case.charter.equivalence
-    wanted = [level for one in needs for level in one.detail["levels"].split(", ")]
+    wanted = [level for level in levels(case) if table.needs_clearance(level)]
     own = [one.levels for one in table.systems if one.name == code]
     names = [one.name for one in table.clearances if one.system == code]
     ladder = list(own[0]) if own else []
@@ -246,9 +246,9 @@ def _with_clearance(register: Register, question: Question, needs: Sequence[Need
     by_rank = sorted(names, key=lambda name: height.get(top[name], len(ladder)))
     for name in (*by_rank, *ladder):
         held = Level(system=str(code), level=name)
-        if all(covers(case, held, level) is Three.YES for level in wanted):
+        if all(table.covers(held, level) == "yes" for level in wanted):
             return _said(question, clearance=acts.Clearance(system=held.system, level=held.level))
-    raise NotFound(f"no clearance of {code} covers {', '.join(wanted)}")
+    raise NotFound(f"no clearance of {code} covers {', '.join(map(str, wanted))}")
 
 
 def _with_value(_register: Register, question: Question, needs: Sequence[Need]) -> Question:
@@ -372,7 +372,7 @@ def _propose(made: Supposed, one: Need) -> Supposed:
         project=one.detail["project"],
         role="participant",
         areas=case.words("item.areas"),
-        ceiling=register.item(made.question.item, made.question.version).label.levels,
+        ceiling=levels(case),
         term=acts.Term(since=made.question.date),
         members=tuple(_member(register, name) for name in charter.members),
         confirm=charter.confirm,

@@ -37,7 +37,7 @@ from relto.acts import Money as Amount
 from relto.charter import Charter
 from relto.charter.text import Money, Span
 from relto.errors import NotFound, Refused
-from relto.label import Label
+from relto.label import Label, Level
 from relto.law import UNKNOWN, Fact, Judgement, Says, Three, Used, Value, absent, evaluate
 from relto.law import Licence as LawLicence
 from relto.law import covers as licence_covers
@@ -105,30 +105,21 @@ def _disputes(register: Register) -> Iterable[tuple[str, str, int]]:
             yield stated.act.party, stated.act.key, stated.act.index
 
 
-def judged(
-    register: Register,
-    item: ItemState,
-    condition: tuple[str, str],
-    day: str,
-    *,
-    law: str = "",
-    request: str = "",
-) -> tuple[Determination, ...]:
-    """What each party determined last about one condition (authority, name) for this item under its label.
+def judges(one: Determination, item: ItemState, condition: tuple[str, str]) -> bool:
+    """Whether it is about this condition (authority, name) for this version under its label in force, and stands."""
+    terms = one.terms
+    about = (terms.item, terms.version, terms.on, terms.authority, terms.condition)
+    return about == (item.id, item.version, item.label_act, *condition) and not one.revoked
 
-    law: the one that a determination must name; request: the same.
-    """
+
+def judged(
+    register: Register, item: ItemState, condition: tuple[str, str], day: str, law: str = ""
+) -> tuple[Determination, ...]:
+    """What each party determined last about one condition for this item; under this law, where it is one of a law."""
     newest: dict[str, Determination] = {}
     for one in register.determinations:
-        terms = one.terms
-        if (
-            (terms.item, terms.version, terms.on) == (item.id, item.version, item.label_act)
-            and (terms.authority, terms.condition) == condition
-            and (not law or terms.jurisdiction == law)
-            and (not request or terms.request == request)
-            and not one.revoked
-            and not is_gone(register, one.party, day)
-        ):
+        under = not law or one.terms.jurisdiction == law
+        if under and judges(one, item, condition) and not is_gone(register, one.party, day):
             newest[one.party] = one
     return tuple(newest[party] for party in sorted(newest))
 
@@ -194,17 +185,14 @@ class Thing:
         )
 
     def judged(self, law: str, authority: str, condition: str) -> tuple[Determination, ...]:
-        return judged(self.register, self._item, (authority, condition), self.day, law=law)
+        return judged(self.register, self._item, (authority, condition), self.day, law)
 
     def approvals(self) -> dict[str, Determination]:
         """Request -> what its own party's officers decided about it last."""
-        what = (clause_authority(self.charter.releases.clause), APPROVED)
-        requests = {one.terms.request for one in self.register.determinations if one.terms.condition == APPROVED}
-        found: dict[str, Determination] = {}
-        for request in requests:
-            if not isinstance(request, UnsetType):
-                told = judged(self.register, self._item, what, self.day, request=request)
-                found.update((request, one) for one in told if one.party == self.party)
+        what, found = (clause_authority(self.charter.releases.clause), APPROVED), {}
+        for one in self.register.determinations:
+            if one.party == self.party and isinstance(one.terms.request, str) and judges(one, self._item, what):
+                found[one.terms.request] = one
         return found
 
     def recalls(self, holder: str) -> tuple[RecallState, ...]:
@@ -228,9 +216,27 @@ class Thing:
     def of_label(self, name: str, value: Value) -> Fact:
         return self.stated(name, value, act=self._item.label_act)
 
-    @property
-    def label(self) -> Label:
-        return self._item.label
+    @functools.cached_property
+    def labels(self) -> tuple[tuple[Label, frozenset[str]], ...]:
+        """Its own label, and that of every part of which another party has kept control, each with its owners' codes.
+
+        INVARIANT: nobody widens by a label of his own what is another's.
+        """
+        bound = [part for part in self.parts or () if self.keepers(part) - {self.party}]
+        return tuple((one.label, self._codes(one)) for one in (self._item, *bound))
+
+    def keepers(self, part: ItemState) -> set[str]:
+        """The owners of a part who have not given up control of it by an act of their own."""
+        rule = (clause_authority(self.charter.releases.clause), GIVEN_UP)
+        given_up = {one.party for one in judged(self.register, part, rule, self.day) if one.terms.holds}
+        return {*part.facts.owners, part.party} - given_up
+
+    def _codes(self, item: ItemState) -> frozenset[str]:
+        return frozenset(filter(None, (code_of(self.charter, one) for one in item.facts.owners)))
+
+    def levels(self) -> tuple[Level, ...]:
+        every = {level for label, _ in self.labels for level in label.levels}
+        return tuple(sorted(every, key=lambda level: (level.system, level.level)))
 
     def draws(self) -> tuple[tuple[str, str], ...]:
         """(licence, organisation) for which this version has been drawn already."""
@@ -262,23 +268,17 @@ def _released(register: Register, recall: RecallState) -> tuple[str, int]:
 
 
 def _releasable(thing: Thing) -> Fact:
-    """The states in its label; unmarked means those of the owners."""
-    owners = frozenset(filter(None, (code_of(thing.charter, one) for one in thing._item.facts.owners)))
-    return thing.of_label("item.releasable", tuple(sorted(thing.label.released_to(owners))))
+    """The states in every label; unmarked means those of the owners."""
+    allowed = frozenset.intersection(*(label.released_to(owners) for label, owners in thing.labels))
+    return thing.of_label("item.releasable", tuple(sorted(allowed)))
 
 
 def _left_out(thing: Thing) -> Fact:
-    """Owners of parts that are no owners of the whole and have not given up control of the part by an own act."""
-    name, owners = "item.left_out", set(thing._item.facts.owners)
+    """Who keeps control of a part and is no owner of the whole."""
     if thing.parts is None:
-        return _unknown(name, "a part of it is not known here")
-    authority = clause_authority(thing.charter.releases.clause)
-    found = set()
-    for part in thing.parts:
-        told = judged(thing.register, part, (authority, GIVEN_UP), thing.day)
-        given_up = {one.party for one in told if one.terms.holds}
-        found |= {*part.facts.owners, part.party} - owners - given_up
-    return thing.stated(name, tuple(sorted(found)))
+        return _unknown("item.left_out", "a part of it is not known here")
+    kept = {party for part in thing.parts for party in thing.keepers(part)}
+    return thing.stated("item.left_out", tuple(sorted(kept - set(thing._item.facts.owners))))
 
 
 def _approved(thing: Thing) -> Fact:
@@ -297,7 +297,7 @@ def _money(value: Amount | UnsetType) -> Money | UnsetType:
 
 
 def _classified(thing: Thing) -> Fact:
-    return thing.of_label("item.classified", any(map(thing.charter.equivalence.needs_clearance, thing.label.levels)))
+    return thing.of_label("item.classified", any(map(thing.charter.equivalence.needs_clearance, thing.levels())))
 
 
 def _recalled(thing: Thing) -> Fact:
@@ -319,9 +319,9 @@ _OF_ITEM: Final[Mapping[str, Callable[[Thing], Fact]]] = {
     "item.left_out": _left_out,
     "item.approved": _approved,
     "item.classified": _classified,
-    "item.levels": lambda t: t.of_label("item.levels", tuple(map(str, t.label.levels))),
+    "item.levels": lambda t: t.of_label("item.levels", tuple(map(str, t.levels()))),
     "item.releasable": _releasable,
-    "item.tags": lambda t: t.of_label("item.tags", t.label.tags),
+    "item.tags": lambda t: t.of_label("item.tags", tuple(sorted({tag for one, _ in t.labels for tag in one.tags}))),
     "item.recalled": _recalled,
     "item.draws": lambda t: t.stated("item.draws", tuple(sorted(" ".join(one) for one in t.draws()))),
     "item.retired": lambda t: t.stated("item.retired", bool(t._item.retired), act=t._item.retired),

@@ -249,22 +249,19 @@ def _cover(case: Case, one: EngagementState) -> Carrier:
     areas = set(case.words("item.areas"))
     if not areas or areas - set(one.terms.areas):  # an item of no area lies in none that is covered
         return Carrier(one, "AREA_NOT_COVERED", Three.NO)
-    value = all_of([_under(case, level, one.terms.ceiling) for level in case.words("item.levels")])
+    value = all_of([_under(case, level, one.terms.ceiling) for level in levels(case)])
     return Carrier(one, "" if value is Three.YES else "OVER_CEILING", value)
 
 
-def _under(case: Case, level: str, ceiling: Iterable[Level]) -> Three:
+def _under(case: Case, level: Level, ceiling: Iterable[Level]) -> Three:
     """The ceiling may be written in several systems; one that settles the level is enough."""
-    held = _level(level)
-    return any_of([Three(case.charter.equivalence.at_most(held, one)) for one in ceiling]) if held else Three.UNKNOWN
+    return any_of([Three(case.charter.equivalence.at_most(level, one)) for one in ceiling])
 
 
-def _level(text: str) -> Level | None:
-    system, _, level = text.partition(" ")
-    try:
-        return Level(system=system, level=level)
-    except Malformed:
-        return None
+def levels(case: Case) -> tuple[Level, ...]:
+    """The levels that the item is held at, as its labels write them."""
+    words = (text.partition(" ") for text in case.words("item.levels"))
+    return tuple(Level(system=system, level=level) for system, _, level in words)
 
 
 def _scope_of_outsider(case: Case, facts: list[Fact]) -> Found:
@@ -355,33 +352,28 @@ def purpose(case: Case) -> Found:
 
 def label_level(case: Case) -> Found:
     """Each level held is covered by the clearance; a level that its own system does not classify needs none."""
-    table, levels = case.charter.equivalence, case.fact("item.levels")
-    wanting = [text for text in case.words("item.levels") if (level := _level(text)) and table.needs_clearance(level)]
+    table, marked = case.charter.equivalence, case.fact("item.levels")
+    wanting = [level for level in levels(case) if table.needs_clearance(level)]
     if not wanting:
-        return found("label.level", Three.YES, table.clause, [levels])
-    fact, to = case.fact("recipient.clearance"), case.text("recipient.party")
-    words = f"{to} states a clearance that covers {', '.join(wanting)}"
-    ways = [(need(words, to, "recipient.clearance", levels=", ".join(wanting)),)]
+        return found("label.level", Three.YES, table.clause, [marked])
+    fact, to, named = case.fact("recipient.clearance"), case.text("recipient.party"), ", ".join(map(str, wanting))
+    ways = [(need(f"{to} states a clearance that covers {named}", to, "recipient.clearance", levels=named),)]
     value, code = _clearance_value(case, fact, wanting)
-    return found("label.level", value, table.clause, [levels, fact], code=code, ways=ways)
+    return found("label.level", value, table.clause, [marked, fact], code=code, ways=ways)
 
 
-def _clearance_value(case: Case, fact: Fact, wanting: Sequence[str]) -> tuple[Three, str]:
+def _clearance_value(case: Case, fact: Fact, wanting: Sequence[Level]) -> tuple[Three, str]:
     stated = case.question.to.clearance
     if fact.value is UNKNOWN or isinstance(stated, UnsetType):
         return Three.UNKNOWN, "CLEARANCE_UNKNOWN"
     if not isinstance(stated.until, UnsetType) and stated.until <= case.day:
         return Three.NO, "CLEARANCE_EXPIRED"
-    held = _level(f"{stated.system} {stated.level}")
-    if held is None:
+    try:
+        held = Level(system=stated.system, level=stated.level)
+    except Malformed:  # a word that is no level of any system
         return Three.UNKNOWN, "CLEARANCE_NOT_COMPARABLE"
-    value = all_of([covers(case, held, text) for text in wanting])
+    value = all_of([Three(case.charter.equivalence.covers(held, level)) for level in wanting])
     return value, "CLEARANCE_TOO_LOW" if value is Three.NO else "CLEARANCE_NOT_COMPARABLE"
-
-
-def covers(case: Case, clearance: Level, text: str) -> Three:
-    level = _level(text)
-    return Three(case.charter.equivalence.covers(clearance, level)) if level else Three.UNKNOWN
 
 
 def label_release(case: Case) -> Found:
@@ -516,14 +508,14 @@ def _ledgers(case: Case) -> Iterable[Stop]:
 
 def fresh(case: Case) -> Found:
     """No ledger that the answer depends on was seen longer ago than the charter allows for it and for this label."""
-    levels = [level for text in case.words("item.levels") if (level := _level(text))]
+    held = levels(case)
     facts: list[Fact] = []
     needs: list[Need] = []
     clauses: list[tuple[int, str]] = []
     for party in relied_on(case):
         if party == case.register.me:
             continue
-        limit, clause = _limit(case, levels, party)
+        limit, clause = _limit(case, held, party)
         clauses.append((limit, clause))
         why = _stale(case, party, limit)
         if why:
@@ -535,9 +527,9 @@ def fresh(case: Case) -> Found:
     return found("fresh", value, clause, facts, code="STALE", ways=[tuple(needs)])
 
 
-def _limit(case: Case, levels: Sequence[Level], party: str) -> tuple[int, str]:
+def _limit(case: Case, held: Sequence[Level], party: str) -> tuple[int, str]:
     try:
-        return case.charter.freshness_limit(levels, party)
+        return case.charter.freshness_limit(held, party)
     except NotFound:
         return -1, case.charter.freshness[0].clause  # no limit is stated for this ledger: none is recent enough
 

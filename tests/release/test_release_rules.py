@@ -818,6 +818,28 @@ def test_the_owner_of_a_part_is_a_co_owner_or_has_given_up_control():
     assert conjuncts(world)["owner"] == "yes"
 
 
+@pytest.mark.parametrize(
+    ("mark", "rule", "value"),
+    [
+        (label("ARD guarded", rel=("ARD", "COR")), "label.release", "no"),
+        (label("ARD guarded"), "label.release", "no"),
+        (label("ARD closed", rel=("ARD", "BRE", "COR")), "label.level", "unknown"),
+        (label("ARD guarded", rel=("ARD", "BRE", "COR"), tags=("SAR-LAMP",)), "label.tags", "no"),
+        (label("ARD guarded", rel=("ARD", "BRE", "COR")), "label.release", "yes"),
+    ],
+)
+def test_nobody_widens_by_the_label_of_a_product_what_is_anothers(mark, rule, value):
+    world = good()
+    world.item("cora/glass", label=mark)
+    world.item(owners=("arda", "cora"), derived=(ItemRef(item="cora/glass", version=1),))
+    assert conjuncts(world)[rule] == value
+    world.determine("cora/glass", "charter 6.1", "control-given-up", by="cora", jurisdiction="COR")
+    assert conjuncts(world)[rule] == "yes"
+    world.item("arda/glass", label=mark)  # one's own part one may mark down
+    world.item(derived=(ItemRef(item="arda/glass", version=1),))
+    assert conjuncts(world)[rule] == "yes"
+
+
 def test_an_item_is_owned_by_whose_ledger_it_stands_in():
     assert code(good(owners=("cora",)), "owner") == "OWNER_LEFT_OUT"
 
