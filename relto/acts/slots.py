@@ -489,6 +489,8 @@ class Slots:
             for one in scan.stated if scan is not None else ():
                 if not isinstance(one.act, a.Settle) or one.act.proposal != proposal:
                     continue
+                if one.act.partnership != ballot.partnership or hides(one.act, ballot.act):
+                    continue
                 if found.setdefault(party, one.act.outcome) != one.act.outcome:
                     self.alarms.append(f"{party} settles proposal {proposal[:8]} both ways")
         return found
