@@ -181,7 +181,7 @@ def test_every_link_leads_somewhere(page):
 _WORDS = re.compile(
     codecs.decode(
         r"clcv\.bet|clgubaubfgrq|ertvfgel\.acz|qro\.qrovna|pynhqr|naguebcvp|bcranv|pungtcg|pbcvybg|pb-nhguberq-ol|"
-        r"(?<![\j.~-])/(jbex|ebbg|gzc/erygb)\o|\.\./funerq",
+        r"(?<![\j.~}-])/(jbex|ebbg|gzc/erygb)\o|\.\./funerq",
         "rot13",
     ),
     re.IGNORECASE,
@@ -200,4 +200,4 @@ def test_no_file_names_a_machine_an_index_or_a_tool():
 def test_the_words_are_found_where_they_stand():
     assert _WORDS.search("see https://" + "pypi" + ".org/")
     assert _WORDS.search("cd /" + "work/main")
-    assert not _WORDS.search("the framework/rooted one, ~/work and a work/root")
+    assert not _WORDS.search("the framework/rooted one, ~/work and a work/root, f'{party}/root'")

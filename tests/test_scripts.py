@@ -96,7 +96,7 @@ def execute(command):
     if words[0] == "cat":
         return 0, Path(words[1]).read_text(), ""
     assert words[0] == "relto", f"a script types relto, ls or cat, not {words[0]}"
-    target = words.pop() if words[-2] == ">" else None
+    target = words.pop() if words[-2:-1] == [">"] else None
     words = words[:-1] if target else words
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
