@@ -37,7 +37,7 @@ Run
   demo                    the whole story on this machine
 
 Every command takes --node DIR (else RELTO_NODE, else this directory) and --json; `relto COMMAND -h` says more.
-Try:  relto demo --dir demo && relto may aus/acme-undersea gbr/array-processing --node demo/gbr
+Try:  relto demo --dir demo && relto may aus/southern-hydro gbr/array-processing --node demo/gbr
 """
 
 

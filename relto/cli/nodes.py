@@ -46,7 +46,7 @@ def add(commands: Any) -> None:
     invite = common(node.add_parser("invite"))
     invite.set_defaults(call=_invite)
     join = common(node.add_parser("join"))
-    join.add_argument("invitation", metavar="TEXT|FILE|URL", help="what `relto node invite` printed at the other node")
+    join.add_argument("invitation", metavar="TEXT|FILE", help="what `relto node invite` printed at the other node")
     join.set_defaults(call=_join)
     serve = common(node.add_parser("serve"))
     serve.add_argument("--quiet", action="store_true")
@@ -175,7 +175,7 @@ def _join(options: argparse.Namespace) -> int:
         held = json.loads(from_base64(source.strip()))
         envelope, founding = from_base64(held["inception"]), str(held["partnership"])
         good = (held["relto"], held["v"]) == ("invitation", 1)
-    except (ValueError, KeyError, TypeError) as error:
+    except (Malformed, ValueError, KeyError, TypeError) as error:
         raise Malformed(
             "this is no invitation", hint="paste the whole text that `relto node invite` printed at the other node"
         ) from error
