@@ -89,6 +89,7 @@ class Slots:
         self.stated: dict[str, Stated] = {}
         self.acks: dict[str, list[Stated]] = defaultdict(list)
         self.votes: dict[tuple[str, str], list[Stated]] = defaultdict(list)  # by origin and proposal
+        self.words: dict[tuple[str, str], list[Stated]] = defaultdict(list)  # settlements, likewise
         self.slots: dict[tuple[str, str, int, str], list[Stated]] = defaultdict(list)
         self._judged: dict[tuple[str, tuple[str, ...], bool], list[Said]] = {}
         self._reach: dict[tuple[object, ...], Mapping[str, int]] = {}
@@ -99,6 +100,8 @@ class Slots:
         """What a ledger says jointly, up to its first entry that is owed to this reader."""
         for one in scan.stated:
             self.stated[one.id] = one
+            if isinstance(one.act, a.Settle):
+                self.words[scan.origin, one.act.proposal].append(one)
             if one.index >= scan.readable:
                 continue
             if not one.common:
@@ -486,9 +489,8 @@ class Slots:
         ledgers = {**(newest.ledgers if newest else {}), **ballot.ledgers}
         for party in dict.fromkeys((*ballot.confirmers, *(newest.charter.members if newest else ()))):
             scan = ledgers.get(party)
-            for one in scan.stated if scan is not None else ():
-                if not isinstance(one.act, a.Settle) or one.act.proposal != proposal:
-                    continue
+            for one in self.words.get((scan.origin, proposal), ()) if scan is not None else ():
+                assert isinstance(one.act, a.Settle)
                 if one.act.partnership != ballot.partnership or hides(one.act, ballot.act):
                     continue
                 if found.setdefault(party, one.act.outcome) != one.act.outcome:
