@@ -529,7 +529,7 @@ class Effects:
                 one, key = licences.get(use.licence), (terms.item, terms.version, terms.to.organisation)
                 if one is None or one.terms.holder.partition("/")[0] != release.party or key in one.draws:
                     continue
-                value = 0 if isinstance(use.value, UnsetType) else use.value.amount
+                value = _drawn(one.terms.value, use.value)
                 licences[use.licence] = replace(
                     one, used=one.used + max(use.quantity, 1), spent=one.spent + value, draws=one.draws | {key}
                 )
@@ -667,6 +667,15 @@ class Effects:
             if isinstance(one.act, a.Settle) and proposal.settled.get(one.act.author) != one.act.outcome:
                 words = "is no member" if one.act.author not in proposal.settled else "has settled it otherwise"
                 self.reject(one, f"{one.act.author} {words}")
+
+
+def _drawn(limit: a.Money | UnsetType, value: a.Money | UnsetType) -> int:
+    """What a draw takes of a licence's value. One that does not say it in the licence's currency takes all of it."""
+    if isinstance(limit, UnsetType):
+        return 0
+    if isinstance(value, UnsetType) or value.currency != limit.currency:
+        return limit.amount
+    return value.amount
 
 
 def _fork_fault(act: a.Fork, scan: Scan) -> str:
