@@ -130,7 +130,10 @@ class Web:
         self.service, self.node = service, service.node
 
     def routes(self) -> list[BaseRoute]:
-        found: list[BaseRoute] = [Route("/static/{name}", self.static), Route("/forms/{name}", self.form, methods=["POST"])]
+        found: list[BaseRoute] = [
+            Route("/static/{name}", self.static),
+            Route("/forms/{name}", self.form, methods=["POST"]),
+        ]
         for name, view in ALONE.items():
             found.append(Route(f"/api/v1/{name}", self.as_json(view)))
         for page in PAGES:
@@ -163,32 +166,52 @@ class Web:
                 cookie = self.service.sessions.enter(ticket)
                 if cookie is not None:
                     answer = RedirectResponse(request.url.path, status_code=303)
-                    answer.set_cookie(COOKIE, cookie, httponly=True, samesite="strict", secure=self.node.config.url.startswith("https"))
+                    answer.set_cookie(
+                        COOKIE,
+                        cookie,
+                        httponly=True,
+                        samesite="strict",
+                        secure=self.node.config.url.startswith("https"),
+                    )
                     return answer
             try:
                 self._guard(request)
-                return await run_in_threadpool(self._page, page, _query(request), request.url.path)
+                cookie = request.cookies.get(COOKIE, "")
+                return await run_in_threadpool(self._page, page, _query(request), request.url.path, cookie)
             except ReltoError as error:
                 return await run_in_threadpool(self._error, error, request.url.path)
 
         return edge
 
-    def _page(self, page: Page, query: Query, path: str) -> Response:
+    def _page(self, page: Page, query: Query, path: str, cookie: str) -> Response:
         from relto.pages.paint import paint
 
-        return Response(paint(self.node, page, query, path, self.service.sessions), media_type="text/html; charset=utf-8", headers=HEADERS)
+        return Response(
+            paint(self.node, page, query, path, self.service.sessions.form_token(cookie)),
+            media_type="text/html; charset=utf-8",
+            headers=HEADERS,
+        )
 
     def _error(self, error: ReltoError, path: str) -> Response:
         from relto.pages.paint import paint_error
 
-        return Response(paint_error(self.node, error, path), status_code=error.http_status, media_type="text/html; charset=utf-8", headers=HEADERS)
+        return Response(
+            paint_error(self.node, error, path),
+            status_code=error.http_status,
+            media_type="text/html; charset=utf-8",
+            headers=HEADERS,
+        )
 
     async def static(self, request: Request) -> Response:
         name = request.path_params["name"]
         if name != "relto.css":
             raise NotFound("there is nothing here for you")
         data = (resources.files("relto.pages") / "static" / name).read_bytes()
-        return Response(data, media_type="text/css; charset=utf-8", headers={"cache-control": "private, max-age=3600", "x-content-type-options": "nosniff"})
+        return Response(
+            data,
+            media_type="text/css; charset=utf-8",
+            headers={"cache-control": "private, max-age=3600", "x-content-type-options": "nosniff"},
+        )
 
     async def form(self, request: Request) -> Response:
         """A button of the demo: it signs with the key files beside the node, on loopback, and nowhere else."""
@@ -202,9 +225,13 @@ class Web:
                 raise Refused("no page signs for people", hint="`relto act … --out FILE`, sign it, and submit it")
             if request.headers.get("origin") != self.node.config.url:
                 raise Refused("this form was not sent from a page of this node")
-            held = parse_qs((await read_body(request)).decode("ascii", "strict"), strict_parsing=True, max_num_fields=16)
+            held = parse_qs(
+                (await read_body(request)).decode("ascii", "strict"), strict_parsing=True, max_num_fields=16
+            )
             fields = {name: values[0] for name, values in held.items() if len(values) == 1}
-            if not hmac.compare_digest(fields.get("token", ""), self.service.sessions.form_token(request.cookies[COOKIE])):
+            if not hmac.compare_digest(
+                fields.get("token", ""), self.service.sessions.form_token(request.cookies[COOKIE])
+            ):
                 raise Refused("this form is not of your session", hint="load the page again")
             target = await run_in_threadpool(press, self.node, request.path_params["name"], fields)
             self.service.wake.set()
