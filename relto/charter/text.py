@@ -400,7 +400,7 @@ expected '<document start>' | a second document begins here | one file holds one
 expected alphabetic or numeric character | a text cannot begin with `&`, `*` or `%` | put quotes around it
 expected chomping or indentation | `|` and `>` at the beginning open a block of lines | put quotes around the text, or end the line there
 found undefined tag handle | a `!` at the beginning says of what type the value is | delete it, or put quotes around the text
-"""  # noqa: E501
+"""
 _PROBLEMS: Final = tuple(tuple(line.split(" | ", 2)) for line in _WORDS.strip().splitlines())
 
 

@@ -151,7 +151,8 @@ def _audit(options: argparse.Namespace) -> int:
     if options.bundle:
         if not options.pin:
             raise Malformed(
-                "an auditor pins what it trusts", hint="`--pin FOUNDING-ID`: the id that `relto act propose charter` printed, as the auditor was given it"
+                "an auditor pins what it trusts",
+                hint="`--pin FOUNDING-ID`: the id that `relto act propose charter` printed, as the auditor was given it",
             )
         register, at = bundle.read_audit(Path(options.bundle), options.pin)
     else:

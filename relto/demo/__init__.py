@@ -83,7 +83,7 @@ def demo(*, directory: Path | None, file: Path | None, serve: bool, as_json: boo
     return 0 if ok else 1
 
 
-class _Stopped(Exception):  # noqa: N818
+class _Stopped(Exception):
     pass
 
 

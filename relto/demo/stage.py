@@ -7,7 +7,6 @@ from a node's files or over HTTP, never from what it remembers having done.
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import socket
 import sqlite3
@@ -32,7 +31,7 @@ from relto.node.node import Delivered, Node
 PATIENCE_S = 30.0
 
 
-class Failed(Exception):  # noqa: N818  (a check of the story that does not hold)
+class Failed(Exception):
     pass
 
 
@@ -80,7 +79,7 @@ class Actor:
         )
 
     def wait_up(self) -> None:
-        until(lambda: self.desk.alive(), f"the node of {self.party} answers")
+        until(self.desk.alive, f"the node of {self.party} answers")
 
     def stop(self) -> None:
         if self.process is not None:
@@ -175,7 +174,7 @@ class Stage:
             contextlib.closing(sqlite3.connect(target / "node.sqlite")) as other,
         ):
             one.backup(other)
-        os.chmod(target / "node.sqlite", 0o600)
+        (target / "node.sqlite").chmod(0o600)
         return target
 
 

@@ -156,10 +156,10 @@ class Owes(Test, frozen=True, kw_only=True):
     def names(self) -> Iterator[str]:
         yield from ()
 
-    def value(self, see: See) -> Three:  # noqa: ARG002
+    def value(self, see: See) -> Three:
         return Three.YES
 
-    def ways(self, see: See, wish: Three) -> tuple[Way, ...]:  # noqa: ARG002
+    def ways(self, see: See, wish: Three) -> tuple[Way, ...]:
         return ()
 
 

@@ -10,7 +10,6 @@ The session (its token and the proof key) stands in one file, readable by its ow
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import time
 from collections.abc import Sequence
@@ -85,7 +84,7 @@ def session_of(directory: Path, alias: str = "") -> Session:
     """The last session, or a person's. Raises: NotFound, Malformed."""
     path = directory / (session_file(alias) if alias else SESSION)
     try:
-        if os.stat(path).st_mode & 0o077:
+        if path.stat().st_mode & 0o077:
             raise Refused(f"`{path}` can be read by others", hint="log in again")
         return msgspec.json.decode(path.read_bytes(), type=Session)
     except FileNotFoundError as error:

@@ -111,7 +111,7 @@ def _make_keys(
     for number, one in enumerate(access, 1):
         online.write(f"access-{number}", one.to_text())
     online.write("pseudonyms", pseudonyms.hex())
-    keyset = acts.KeySet(
+    return acts.KeySet(
         root=acts.Quorum(threshold=root[0], keys=tuple(one.public for one in roots)),
         next_root=acts.Successors(threshold=root[0], digests=tuple(acts.key_digest(one.public) for one in successors)),
         authority=acts.Quorum(threshold=authority[0], keys=tuple(one.public for one in authorities)),
@@ -127,7 +127,6 @@ def _make_keys(
             for kind, one in zip(ALGORITHMS, access, strict=True)
         ),
     )
-    return keyset
 
 
 def read_signer(path: Path) -> SecretKey:

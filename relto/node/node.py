@@ -894,12 +894,12 @@ class Node:
                     ):
                         continue
                     for one in own.stated:
-                        if isinstance(one.act, acts.RegisterItem | acts.Relabel) and (
-                            one.act.item,
-                            one.act.version,
-                        ) == (item.id, item.version):
-                            if not acts.open_to(one.act, party.id) and one.index not in told[party.id]:
-                                wanted.append(one.index)
+                        if not isinstance(one.act, acts.RegisterItem | acts.Relabel):
+                            continue
+                        if (one.act.item, one.act.version) != (item.id, item.version):
+                            continue
+                        if not acts.open_to(one.act, party.id) and one.index not in told[party.id]:
+                            wanted.append(one.index)
             if wanted:
                 self.write(self.draft("disclose", to=party.id, entries=tuple(sorted(wanted))))
 
