@@ -106,6 +106,8 @@ class Service:
                 return JSONResponse({"error": error.as_dict()}, status_code=error.http_status)
             except msgspec.ValidationError as error:
                 return JSONResponse({"error": Malformed(str(error)).as_dict()}, status_code=400)
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                return JSONResponse({"error": Malformed("this is not JSON").as_dict()}, status_code=400)
 
         return edge
 
@@ -273,7 +275,11 @@ class Service:
     async def opened(self, request: Request) -> Response:
         """The own person's client tells that a package opened, and hands the release over: the ledger is fetched at once."""
         body = await read_json(request)
-        self.sessions.of(request.headers.get("authorization", ""))
+        headers = request.headers
+        url = self.node.config.url + "/api/v1/opened"
+        await run_in_threadpool(
+            login.proven, self.node, self.sessions, headers.get("authorization", ""), headers.get("dpop", ""), url
+        )
         release = str(body.get("release", ""))
         if len(release) != 64 or set(release) - set("0123456789abcdef"):
             raise Malformed("not the id of a release", where="release")

@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import httpx2 as httpx
 import msgspec
 from msgspec import Struct
 
@@ -25,7 +24,7 @@ from relto.keys import AccessKey, ProofKey
 from relto.node import config as settings
 from relto.node.home import open_node
 from relto.node.node import Node
-from relto.node.peers import call, http_client
+from relto.node.peers import call, exchange, http_client
 from relto.node.tokens import build_proof
 from relto.package import KeyAccess, Opened, Package, Policy, access, open_sealed, read
 from relto.store.objects import write_durably
@@ -102,13 +101,8 @@ class Client:
 
     def present(self, audience: str, item: str, purpose: str, place: str) -> str:
         """A presentation for one node. Raises: Refused, NotFound, Unavailable."""
-        url = self.session.url + "/api/v1/presentations"
-        proof = build_proof(
-            self.key, method="POST", url=url, token=self.session.token, now=int(time.time()), random=secrets.token_bytes
-        )
-        body = json.dumps({"audience": audience, "item": item, "purpose": purpose, "place": place}).encode()
-        headers = {"authorization": f"DPoP {self.session.token}", "dpop": proof, "content-type": "application/json"}
-        return str(json.loads(call(self.http, "POST", url, body, headers, who=self.session.party))["presentation"])
+        asked = {"audience": audience, "item": item, "purpose": purpose, "place": place}
+        return str(self._post("/api/v1/presentations", asked)["presentation"])
 
     def ask(
         self, presentation: str, address: str, audience: str, policy: Policy, accesses: Sequence[KeyAccess]
@@ -123,25 +117,19 @@ class Client:
         )
         proof = build_proof(self.key, method="POST", url=url, token=presentation, now=now, random=secrets.token_bytes)
         headers = {"authorization": f"DPoP {presentation}", "dpop": proof, "content-type": "application/json"}
-        try:
-            answer = self.http.post(url, content=access.format_request(token), headers=headers)
-        except httpx.HTTPError as error:
+        status, answer = exchange(self.http, "POST", url, access.format_request(token), headers, who="the owner's node")
+        if status in {401, 403}:
+            return Answered(status=status, body=answer, shares={})
+        if status != 200:
             raise Unavailable(
-                f"the owner's node does not answer at {address}: {type(error).__name__}",
-                hint="its key is asked for again later",
-            ) from error
-        if answer.status_code in {401, 403}:
-            return Answered(status=answer.status_code, body=answer.content, shares={})
-        if answer.status_code != 200:
-            raise Unavailable(
-                f"the owner's node answers {answer.status_code}; the reply may be lost",
+                f"the owner's node answers {status}; the reply may be lost",
                 hint="ask again: the same release is found",
             )
-        released = access.read_response(answer.content, asked, session_key)
+        released = access.read_response(answer, asked, session_key)
         first = next((one.metadata for one in released.values() if one.share is not None), {})
         return Answered(
             status=200,
-            body=answer.content,
+            body=answer,
             shares={name: one.share for name, one in released.items()},
             release=first.get("relto-release", ""),
             proof=first.get("relto-proof", ""),
@@ -149,15 +137,16 @@ class Client:
 
     def opened(self, release: str) -> None:
         """Hands the release over to the own node, which fetches it and writes the receipt."""
-        headers = {"authorization": f"DPoP {self.session.token}", "content-type": "application/json"}
-        call(
-            self.http,
-            "POST",
-            self.session.url + "/api/v1/opened",
-            json.dumps({"release": release}).encode(),
-            headers,
-            who=self.session.party,
-        )
+        self._post("/api/v1/opened", {"release": release})
+
+    def _post(self, path: str, values: dict[str, str]) -> dict[str, Any]:
+        """One call of the own node, with the session and proof of its key."""
+        url, token = self.session.url + path, self.session.token
+        now = int(time.time())
+        proof = build_proof(self.key, method="POST", url=url, token=token, now=now, random=secrets.token_bytes)
+        headers = {"authorization": f"DPoP {token}", "dpop": proof, "content-type": "application/json"}
+        answer = call(self.http, "POST", url, json.dumps(values).encode(), headers, who=self.session.party)
+        return dict(json.loads(answer))
 
 
 def directory_urls(node: Node) -> dict[str, tuple[str, str]]:

@@ -32,7 +32,7 @@ from relto.node.views import decision_view
 from relto.package import access
 from relto.package.access import Answer, Asked
 from relto.package.manifest import Policy
-from relto.release import Decision, Question, decide
+from relto.release import Decision, Question, date_of, decide
 
 RETRY_MS = 600_000
 UNAUTHENTICATED = b'{"code":"unauthenticated","message":"unauthenticated"}'
@@ -120,7 +120,7 @@ def _one(node: Node, asker: Asker, policy: Policy, asked: Asked, wrapping: Wrapp
         item = _item(node, policy)
         share_keys = {key.kid: key for key in node.keys.access} if node.keys else {}
         sight = node.sight()
-        question = _question(node, asker, item, asked, now)
+        question = _question(asker, item, policy, asked, now)
         decision = decide(node.register, question)
     except ReltoError as error:
         _journal(node, asker, policy.text, "unknown", {"error": error.message}, now)
@@ -142,8 +142,12 @@ def _one(node: Node, asker: Asker, policy: Policy, asked: Asked, wrapping: Wrapp
     except Forged as error:
         _journal(node, asker, f"{item.id}@{item.version}", "unopened", {"error": error.message}, now, decision.id)
         return refused, ""
-    release = _release(node, asker, item, policy, asked, question, decision, sight, now)
-    return Answer(id=asked.id, wrapped=wrapping.wrap(share), metadata=_evidence_for(node, release)), release
+    try:
+        release = _release(node, asker, item, policy, asked, question, decision, sight, now)
+        return Answer(id=asked.id, wrapped=wrapping.wrap(share), metadata=_evidence_for(node, release)), release
+    except ReltoError as error:
+        _journal(node, asker, f"{item.id}@{item.version}", "unreleased", {"error": error.message}, now, decision.id)
+        return refused, ""
 
 
 def _item(node: Node, policy: Policy) -> ItemState:
@@ -156,9 +160,10 @@ def _item(node: Node, policy: Policy) -> ItemState:
     return item
 
 
-def _question(node: Node, asker: Asker, item: ItemState, asked: Asked, now: int) -> Question:
+def _question(asker: Asker, item: ItemState, policy: Policy, asked: Asked, now: int) -> Question:
     held = asker.presentation
     return Question(
+        request=_digest(f"{item.id}@{item.version}", _package(policy), held.sub, asker.possession.jkt, date_of(now)),
         to=held.recipient(asker.party),
         item=item.id,
         version=item.version,
@@ -168,6 +173,10 @@ def _question(node: Node, asker: Asker, item: ItemState, asked: Asked, now: int)
         place_says=held.says.get("place", "person"),
         day=now,
     )
+
+
+def _package(policy: Policy) -> str:
+    return hashlib.sha256(policy.text.encode()).hexdigest()
 
 
 def _release(
@@ -182,7 +191,7 @@ def _release(
     now: int,
 ) -> str:
     """The release act for this share: the one already written when this is a retry, else a new one. Durable when it returns."""
-    package = hashlib.sha256(policy.text.encode()).hexdigest()
+    package = _package(policy)
     person, jkt = asker.presentation.sub, asker.possession.jkt
     key = _digest(f"{item.id}@{item.version}", package, str(question.part or ""), person, jkt)
     rows = node.store.query("SELECT release, decision, at FROM retries WHERE key = $1", (key,))
@@ -193,7 +202,7 @@ def _release(
     register = node.register
     draft = node.draft(
         "release",
-        request=_digest(f"{item.id}@{item.version}", package, person, jkt, question.date),
+        request=question.request,
         item=item.id,
         version=item.version,
         project=item.facts.project,
@@ -249,7 +258,7 @@ def _uses(node: Node, item: ItemState, question: Question, decision: Decision) -
             drawn = (item.id, item.version, question.to.organisation) in licence.draws
             found.append(
                 acts.LicenceUse(
-                    licence=licence.act, quantity=0 if drawn else 1, value=question.value if not drawn else UNSET
+                    licence=licence.act, quantity=0 if drawn else 1, value=item.facts.value if not drawn else UNSET
                 )
             )
     return tuple(found)

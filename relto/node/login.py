@@ -113,21 +113,28 @@ def login(node: Node, sessions: Sessions, client: str, body: dict[str, Any]) -> 
     }
 
 
+def proven(node: Node, sessions: Sessions, authorization: str, dpop: str, url: str) -> Session:
+    """The session of a POST, with proof of its key for this call. Raises: Refused, Malformed, Conflict."""
+    session = sessions.of(authorization)
+    now = node.clock() // 1000
+    if session.until <= now:
+        raise Refused("the session has ended", hint="`relto login` again")
+    token = authorization.partition(" ")[2]
+    possession = verify_proof(dpop, method="POST", url=url, token=token, jkt=session.jkt, now=now)
+    if not hmac.compare_digest(possession.jkt, session.jkt):
+        raise Refused("this session is bound to another key")
+    use_once(node, f"{possession.jkt}:{possession.jti}", possession.keep_until)
+    return session
+
+
 def present(node: Node, sessions: Sessions, authorization: str, dpop: str, url: str, body: bytes) -> dict[str, Any]:
     """A presentation of the logged-in person for one other node, five minutes, bound to the proven key. Kept, so that a release can be checked against it.
 
     Raises: Refused, Malformed, NotFound.
     """
     with node.lock:
-        session = sessions.of(authorization)
+        session = proven(node, sessions, authorization, dpop, url)
         now = node.clock() // 1000
-        if session.until <= now:
-            raise Refused("the session has ended", hint="`relto login` again")
-        token = authorization.partition(" ")[2]
-        possession = verify_proof(dpop, method="POST", url=url, token=token, jkt=session.jkt, now=now)
-        if not hmac.compare_digest(possession.jkt, session.jkt):
-            raise Refused("this session is bound to another key")
-        use_once(node, f"{possession.jkt}:{possession.jti}", possession.keep_until)
         try:
             asked = msgspec.json.decode(body, type=Asked)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -105,6 +105,16 @@ class HttpPeer:
 
 def call(client: httpx.Client, method: str, url: str, body: bytes, headers: dict[str, str], *, who: str) -> bytes:
     """One bounded call. Raises: Unavailable; the node's own error when it names one."""
+    status, data = exchange(client, method, url, body, headers, who=who)
+    if status != 200:
+        raise _named(data, status, who)
+    return data
+
+
+def exchange(
+    client: httpx.Client, method: str, url: str, body: bytes, headers: dict[str, str], *, who: str
+) -> tuple[int, bytes]:
+    """Status and body of one call; the body is never read beyond its limit. Raises: Unavailable, Malformed."""
     try:
         with client.stream(method, url, content=body or None, headers=headers) as answer:
             data = bytearray()
@@ -112,14 +122,11 @@ def call(client: httpx.Client, method: str, url: str, body: bytes, headers: dict
                 data += chunk
                 if len(data) > ANSWER_MAX:
                     raise Malformed(f"`{who}` answered with more than {ANSWER_MAX} bytes")
-            status = answer.status_code
+            return answer.status_code, bytes(data)
     except httpx.HTTPError as error:
         raise Unavailable(
             f"`{who}` does not answer at {url.partition('?')[0]}: {type(error).__name__}", hint="is its node running?"
         ) from error
-    if status != 200:
-        raise _named(bytes(data), status, who)
-    return bytes(data)
 
 
 def _named(data: bytes, status: int, who: str) -> ReltoError:

@@ -1,0 +1,343 @@
+"""How a node writes into its own ledger: a draft, who must be able to read it, a signature, an entry.
+
+* `draft` fills in what every act carries; `submit` takes a signed act and refuses what would be void; `write` signs with the
+  node's own key. No key of a person is held here.
+* Each entry is tagged for its readers alone, by a channel that `pin` opened for each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from relto import acts
+from relto.acts import Act
+from relto.errors import Conflict, Forged, Malformed, Refused
+from relto.keys import OpeningPublic
+from relto.ledger import Head, New, commit, make_leaf, slots_for, tag_for
+from relto.node.held import Held, Pinned, channel_info, day_of
+
+
+class Author(Held):
+    """See the module. Every entry goes through `_append`."""
+
+    def now(self) -> int:
+        """The time of a new entry: the clock, never behind the own ledger."""
+        scan = self.register.scans.get(self.origin)
+        return max(self.clock(), scan.time if scan else 0)
+
+    def draft(self, kind: str, /, **fields: Any) -> Act:
+        """An act of this party with what every act carries filled in. Raises: Malformed for a field that the kind does not have."""
+        cls = acts.KINDS.get(kind)
+        if cls is None:
+            raise Malformed(f"`{kind}` is no kind of act", hint=f"one of {', '.join(sorted(acts.KINDS))}")
+        founding = self._founding()
+        common: dict[str, Any] = {"author": self.me, "log": self.origin, "at": self.now()}
+        if not issubclass(cls, (*acts.PARTY_CHAIN, acts.Introduce)) and not (
+            kind == "propose" and not self.register.partnership
+        ):
+            common["partnership"] = self.register.partnership or founding or UNSET
+        if self.register.charter_id and "partnership" in common:
+            common["under"] = self.register.charter_id
+        try:
+            act = cls(**{**common, **fields})
+        except TypeError as error:
+            raise Malformed(
+                f"`{kind}`: {str(error).replace('Missing required argument', 'needs').replace(chr(39), chr(96))}"
+            ) from error
+        if act.readers is UNSET and not isinstance(act, acts.PARTY_CHAIN):
+            act = msgspec.structs.replace(act, readers=self.readers(act))
+        return acts.read(acts.write(act))
+
+    def _founding(self) -> str:
+        """The founding that is still open, when there is exactly one."""
+        open_ = [
+            one.id
+            for one in self.register.slots.values()
+            if one.subject == "charter" and one.n == 1 and one.state == "open"
+        ]
+        return open_[0] if len(open_) == 1 else ""
+
+    def submit(self, envelope: bytes, beside: Sequence[tuple[str, tuple[object, ...]]] = ()) -> str:
+        """A signed act into the own ledger; returns its id. The same act twice is one act.
+
+        Raises: Malformed, Refused (it would be void: why), Conflict, Unavailable; nothing was written then.
+        """
+        with self.lock:
+            act, id_, _ = acts.open_act(envelope)
+            if id_ in self.register.scans[self.origin].ids:
+                return id_
+            if act.author != self.me or act.log != self.origin:
+                raise Refused(
+                    f"this act was written for `{act.log}`, not for `{self.origin}`",
+                    hint="submit it at its author's node",
+                )
+            self._check_readers(act)
+            self._try(envelope, id_)
+            self._append([envelope], beside)
+            return id_
+
+    def write(self, *drafts: Act, beside: Sequence[tuple[str, tuple[object, ...]]] = ()) -> Head:
+        """Acts by the node's own key."""
+        assert self.keys is not None
+        return self._append([acts.sign(one, [self.keys.node]) for one in drafts], beside)
+
+    # ---- who must be able to read it
+
+    def readers(self, act: Act) -> tuple[str, ...]:
+        """Who must be able to read it, by the table of kinds (spec/acts.md, "Readers")."""
+        register, members = self.register, set(self.members())
+        found: set[str] = {self.me}
+        answered = _answered(act)
+        if answered is not None:
+            target = register.act(answered)
+            found |= set(members if isinstance(target.act.readers, UnsetType) else target.act.readers)
+            if isinstance(act, acts.Suspend | acts.Return | acts.Settle):
+                found |= set(() if isinstance(target.act.readers, UnsetType) else target.act.readers)
+        elif isinstance(act, acts.Introduce):
+            found |= members | {act.party}
+        elif isinstance(act, acts.Propose):
+            bound = {act.what.party} if isinstance(act.what, acts.Engagement) else set()
+            if isinstance(act.what, acts.Renewal | acts.Ending):
+                before = register.act(act.what.of).act.readers
+                bound = set(() if isinstance(before, UnsetType) else before)
+            found |= members | bound
+        elif isinstance(act, acts.RegisterItem):
+            found |= self._audience(act.project, act.areas, act.label, act.owners)
+        elif isinstance(act, acts.Relabel | acts.Retire):
+            item = register.item(act.item, act.version)
+            before = register.stated[item.label_act].act.readers
+            found |= set(() if isinstance(before, UnsetType) else before)
+            label = act.label if isinstance(act, acts.Relabel) else item.label
+            found |= self._audience(item.facts.project, item.facts.areas, label, item.facts.owners)
+        elif isinstance(act, acts.Determine):
+            found |= set(register.item(act.item, act.version).facts.owners)
+        elif isinstance(act, acts.Licence):
+            found |= {act.holder.partition("/")[0], *(one.partition("/")[0] for one in act.recipients)}
+        elif isinstance(act, acts.Release):
+            owners = register.item(act.item, act.version).facts.owners
+            adopters = (
+                {
+                    j.adopter
+                    for j in register.charter.jurisdictions
+                    for one in act.authorities
+                    if j.id == one.jurisdiction
+                }
+                if register.charter
+                else set()
+            )
+            found |= {act.to.party, *owners, *adopters}
+        elif isinstance(act, acts.Disclose):
+            found |= {act.to}
+        elif isinstance(
+            act, acts.Roster | acts.Acknowledge | acts.Withdraw | acts.Dispute | acts.Fork | acts.Attest | acts.Adopt
+        ):
+            found |= members
+            if isinstance(act, acts.Withdraw | acts.Attest | acts.Adopt):
+                found |= {
+                    one.terms.party
+                    for one in register.engagements.values()
+                    if one.state(day_of(self.clock())) == "in_force"
+                }
+        reachable = set(self.peers()) | {self.me}
+        return tuple(
+            sorted(
+                found & reachable
+                if isinstance(act, acts.Attest | acts.Roster | acts.Adopt | acts.Acknowledge)
+                else found
+            )
+        )
+
+    def _audience(self, project: str, areas: Sequence[str], label: Any, owners: Sequence[str]) -> set[str]:
+        """Participants in force of the item's project; of a closed pillar the named members. An outsider only when the label already names it, since
+        the register act tells that the item exists."""
+        charter = self.register.charter
+        if charter is None:
+            raise Refused("no partnership is founded yet", hint="`relto act list` shows whose consent is missing")
+        there = charter.project(project)
+        pillar = charter.pillar(there.pillar)
+        found = set(pillar.members if pillar.access == "closed" else there.participants)
+        rel = set() if isinstance(label.rel, UnsetType) else set(label.rel)
+        for one in self.register.engagements.values():
+            party = self.register.parties.get(one.terms.party)
+            covered = (
+                one.terms.project == project
+                and not set(areas) - set(one.terms.areas)
+                and one.state(day_of(self.clock())) == "in_force"
+            )
+            if party is not None and covered and party.code in rel:
+                found.add(party.id)
+        return found | set(owners)
+
+    def members(self) -> tuple[str, ...]:
+        """Whom an act for all members is addressed to: the charter's, the engagement's, or, before either, all that are pinned."""
+        if self.register.members:
+            return self.register.members
+        for one in self.register.slots.values():
+            what = one.stated.act.what if isinstance(one.stated.act, acts.Propose) else None
+            if isinstance(what, acts.Engagement) and what.party == self.me:
+                return tuple(member.party for member in what.members)
+        return tuple(sorted(self.peers()))
+
+    def _all_members(self) -> tuple[str, ...]:
+        """To whom an act must be open for its leaf to say that it is for all: nobody knows, until this node knows the members."""
+        if self.register.members or not self.config.pin:
+            return self.register.members or tuple(self.peers())
+        for stated in self.register.stated.values():
+            if isinstance(stated.act, acts.Introduce) and stated.act.party == self.me and stated.act.members:
+                return tuple(member.party for member in stated.act.members)
+        return self.members() if any(self._names_me(one.stated.act) for one in self.register.slots.values()) else ()
+
+    def _names_me(self, act: Act) -> bool:
+        return isinstance(act, acts.Propose) and isinstance(act.what, acts.Engagement) and act.what.party == self.me
+
+    def members_named(self) -> tuple[acts.Member, ...]:
+        """The members as an introduction or an engagement names them to an outsider."""
+        register = self.register
+        return tuple(
+            acts.Member(
+                party=p,
+                inception=register.party(p).inception,
+                origin=register.party(p).origin,
+                address=register.party(p).address,
+            )
+            for p in register.members
+        )
+
+    # ---- into the ledger
+
+    def _check_readers(self, act: Act) -> None:
+        if isinstance(act.readers, UnsetType):
+            return
+        wanted = set(self.readers(act)) if not isinstance(act, acts.Evidence) else {self.me}
+        hidden = wanted - set(act.readers)
+        if hidden and not (isinstance(act, acts.RegisterItem) and set(act.owners) <= set(act.readers)):
+            raise Refused(
+                f"it is not open to {', '.join(sorted(hidden))}, who must be able to read it", hint="draft it anew"
+            )
+        unknown = set(act.readers) - set(self.peers()) - {self.me}
+        if unknown:
+            raise Refused(
+                f"this node has no channel to {', '.join(sorted(unknown))}", hint="`relto node join` pins a party first"
+            )
+
+    def _try(self, envelope: bytes, id_: str) -> None:
+        """Folds the act in on a copy: what would be void is refused with the reason."""
+        salt = bytes(32)
+        leaf = self._leaf(envelope, salt, ())
+        size = self.log.head.size
+        trial = acts.extend(self.register, [acts.entry(self.origin, size, leaf, (salt, envelope))], self._texts())
+        for void in trial.void:
+            if void.id == id_:
+                raise Refused(f"this act would have no effect: {void.why}")
+        slot = trial.slots.get(id_)
+        if slot is not None and slot.state == "void":
+            raise Refused(f"this proposal could never be in force: {slot.why}")
+        for proposal in trial.slots.values():
+            for vote in proposal.votes:
+                if vote.act == id_ and vote.void:
+                    raise Refused(f"this vote would not count: it {vote.void}")
+        act = trial.stated[id_].act if id_ in trial.stated else None
+        if isinstance(act, acts.Consent | acts.Refuse):
+            proposal_ = trial.slots.get(act.proposal)
+            mine = [] if proposal_ is None else [vote for vote in proposal_.votes if vote.party == self.me]
+            if not any(vote.act == id_ for vote in mine):
+                why = "it is cast already" if mine else "this party has no vote on it"
+                raise Refused(
+                    f"this vote would not count: {why}", hint=f"`relto act show {act.proposal[:8]}` shows the votes"
+                )
+
+    def _append(
+        self,
+        envelopes: Sequence[bytes],
+        beside: Sequence[tuple[str, tuple[object, ...]]] = (),
+        salts: Sequence[bytes] = (),
+    ) -> Head:
+        """Durable when it returns: leaves, openings, signed head and `beside` in one transaction."""
+        fresh = []
+        for position, envelope in enumerate(envelopes):
+            salt = salts[position] if salts else self.random(32)
+            readers = acts.open_act(envelope)[0].readers
+            leaf = self._leaf(envelope, salt, () if isinstance(readers, UnsetType) else readers)
+            fresh.append(New(leaf=leaf, salt=salt, envelope=envelope))
+        start = self.log.head.size
+        head = self.log.append(fresh, beside)
+        self._entries.setdefault(self.origin, [])
+        added = [self._take(self.origin, start + n, one.leaf, (one.salt, one.envelope)) for n, one in enumerate(fresh)]
+        self._grow(added)
+        return head
+
+    def _leaf(self, envelope: bytes, salt: bytes, readers: Iterable[str]) -> bytes:
+        commitment = commit(salt, envelope)
+        tags = [tag_for(self._channel(reader), commitment) for reader in readers if reader != self.me]
+        tags += acts.common_tags(acts.open_act(envelope)[0], commitment, self._all_members())
+        charter = self.register.charter
+        return make_leaf(commitment, tags, slots_for(len(charter.parties) if charter else 1), self.random)
+
+    def _channel(self, reader: str) -> bytes:
+        rows = self.store.query(
+            "select c.key from channels c join peers p on p.party = c.reader and p.inception = c.inception where c.reader = $1",
+            (reader,),
+        )
+        if not rows:
+            raise Refused(f"this node has no channel to `{reader}`", hint="`relto sync` opens one")
+        return bytes(rows[0][0])
+
+    # ---- parties known to be themselves
+
+    def pin(self, envelope: bytes, how: str, inception: str = "") -> Pinned:
+        """A party by its entry 0. inception: the id that someone vouches for; words compared on the telephone otherwise.
+
+        Raises: Malformed, Forged when it is not a sound inception or not the one expected; Conflict when another one is pinned.
+        """
+        with self.lock:
+            act, id_, signed = acts.open_act(envelope)
+            if not isinstance(act, acts.Inception) or not acts.satisfied(signed, act.keys, "root"):
+                raise Forged("this is not an inception signed by its own root keys")
+            if inception and id_ != inception:
+                raise Forged(
+                    f"`{act.author}` shows another inception than the one introduced",
+                    hint="compare the words by telephone",
+                )
+            known = self.peers().get(act.author)
+            if known is not None and known.inception != id_:
+                raise Conflict(
+                    f"another inception of `{act.author}` is pinned here",
+                    hint="a new one needs the charter's party list",
+                )
+            if act.author == self.me:
+                raise Refused("a node does not pin itself")
+            if known is None:
+                self.store.execute(
+                    "insert into peers (party, inception, origin, address, envelope, how) values ($1, $2, $3, $4, $5, $6)",
+                    (act.author, id_, act.log, act.address, envelope, how),
+                )
+                self._open_channel(act.author, id_, act.keys.opening)
+            return self.peers()[act.author]
+
+    def _open_channel(self, reader: str, inception: str, opening: OpeningPublic) -> None:
+        """A tag key for a reader, published sealed in our chain; the private row and the act are one transaction."""
+        key = self.random(32)
+        sealed = opening.seal(channel_info(self.me, reader), key)
+        row = ("insert into channels (reader, inception, key) values ($1, $2, $3)", (reader, inception, key))
+        self.write(self.draft("channel", reader=reader, inception=inception, sealed=sealed), beside=[row])
+
+
+def _answered(act: Act) -> str | None:
+    """The act that this one amends, revokes, suspends or answers: its readers must be able to read this one too."""
+    match act:
+        case acts.Consent() | acts.Refuse() | acts.Return() | acts.Settle():
+            return act.proposal
+        case acts.Suspend():
+            return act.engagement
+        case acts.Lift():
+            return act.suspend
+        case acts.Revoke():
+            return act.act
+        case acts.Receipt() | acts.Recall() | acts.Answer():
+            return act.release
+        case _:
+            return None

@@ -1,0 +1,210 @@
+"""What a node owes after new entries, written by its own key: channels, receipts, settlements, disclosures, acknowledgements.
+
+A node never acknowledges what it has not durably stored, and never acknowledges for acknowledgements alone.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from relto import acts
+from relto.errors import Forged, NotFound, Unavailable
+from relto.ledger import Verifier, parse_note
+from relto.node.author import Author
+from relto.node.held import READ_MAX, Pinned, day_of
+
+HOUR_MS = 3_600_000
+AHEAD_MS_MAX = 300_000  # a partner's clock further ahead than this is not acknowledged
+
+
+class Duties(Author):
+    """See the module. `tend` does all of them; each may be repeated without harm."""
+
+    def tend(self, reach: Callable[[str, str], bytes] | None = None) -> int:
+        """Writes what this node owes after new entries; returns how many acts. reach(address, origin) fetches a stranger's entry 0."""
+        with self.lock:
+            before = self.log.head.size
+            if reach is not None:
+                self._meet(reach)
+            self._receive()
+            self._settle()
+            self._disclose()
+            if self._uncovered():
+                self.acknowledge()
+            return self.log.head.size - before
+
+    def _meet(self, reach: Callable[[str, str], bytes]) -> None:
+        """Pins whom a member introduced and whom the charter or an engagement names, by the inception given there."""
+        named: dict[str, tuple[str, str, str]] = {}
+        register = self.register
+        for one in register.directory.parties if register.directory else ():
+            named[one.id] = (one.inception, one.origin, one.address)
+        for stated in register.stated.values():
+            act = stated.act
+            if isinstance(act, acts.Introduce) and (act.author in register.members or act.author == self.me):
+                named.setdefault(act.party, (act.inception, act.origin, act.address))
+            if isinstance(act, acts.Introduce) and act.party == self.me:
+                for member in act.members:  # the introducer was compared in words; it names the others
+                    named.setdefault(member.party, (member.inception, member.origin, member.address))
+            if isinstance(act, acts.Propose) and isinstance(act.what, acts.Engagement) and act.what.party == self.me:
+                for member in act.what.members:
+                    named.setdefault(member.party, (member.inception, member.origin, member.address))
+        for party, (inception, origin, address) in sorted(named.items()):
+            if party != self.me and party not in self.peers():
+                try:
+                    self.pin(reach(address, origin), "introduced", inception)
+                except (Unavailable, NotFound):
+                    continue  # next time
+
+    def _receive(self) -> None:
+        """A receipt for each release to our people: it matches what we vouched for, or it is disputed. One more when the package opened."""
+        opened = {str(row[0]) for row in self.store.query("SELECT release FROM opened")}
+        for release in list(self.register.releases.values()):
+            if release.terms.to.party != self.me or release.party == self.me:
+                continue
+            mine = [self.register.stated[act].act for party, act, _ in release.receipts if party == self.me]
+            told = any(isinstance(one, acts.Receipt) and one.opened for one in mine)
+            if mine and (told or release.act not in opened):
+                continue
+            rows = self.store.query("SELECT class FROM vouched WHERE pseudonym = $1", (release.terms.person,))
+            matches = msgspec.json.encode(release.terms.to, order="sorted") in {bytes(row[0]) for row in rows}
+            why: str | UnsetType = UNSET if matches else "this node vouched for no such person or class"
+            self.write(
+                self.draft(
+                    "receipt",
+                    release=release.act,
+                    outcome="matches" if matches else "disputed",
+                    opened=release.act in opened,
+                    why=why,
+                )
+            )
+
+    def opened(self, release: str) -> None:
+        """The own person's client says that the package of this release opened."""
+        self.store.execute(
+            "INSERT INTO opened (release, at) VALUES ($1, $2) ON CONFLICT DO NOTHING", (release, self.clock())
+        )
+
+    def _settle(self) -> None:
+        """Each member tells the outsider bound by a proposal how it came out."""
+        for proposal in list(self.register.slots.values()):
+            if (
+                not proposal.subject.startswith("engagement/")
+                or self.me not in self.register.members
+                or proposal.state not in {"in_force", "dead"}
+            ):
+                continue
+            if self.me not in proposal.settled:
+                self.write(
+                    self.draft("settle", proposal=proposal.id, outcome=proposal.state, common=self.register.common)
+                )
+
+    def _disclose(self) -> None:
+        """What was registered before an engagement is opened to the engaged party once its label names it."""
+        register, day = self.register, day_of(self.clock())
+        if self.me not in register.members:
+            return
+        told: dict[str, set[int]] = defaultdict(set)
+        for one in register.scans[self.origin].stated:
+            if isinstance(one.act, acts.Disclose):
+                told[one.act.to] |= set(one.act.entries)
+        for engagement in register.engagements.values():
+            party = register.parties.get(engagement.terms.party)
+            if party is None or engagement.state(day) != "in_force":
+                continue
+            wanted = [
+                index
+                for versions in register.items.values()
+                for item in versions
+                if item.party == self.me
+                for index in self._closed_to(party.id, item)
+                if index not in told[party.id]
+            ]
+            if wanted:
+                self.write(self.draft("disclose", to=party.id, entries=tuple(sorted(wanted))))
+
+    def _closed_to(self, party: str, item: acts.ItemState) -> list[int]:
+        """The own entries about this item that the party should read by now and was not addressed in."""
+        facts = item.facts
+        if party not in self._audience(facts.project, facts.areas, item.label, facts.owners):
+            return []
+        return [
+            one.index
+            for one in self.register.scans[self.origin].stated
+            if isinstance(one.act, acts.RegisterItem | acts.Relabel)
+            and (one.act.item, one.act.version) == (item.id, item.version)
+            and not acts.open_to(one.act, party)
+        ]
+
+    # ---- acknowledging
+
+    def _uncovered(self) -> bool:
+        """Whether a mirrored ledger holds something that is no acknowledgement and that our newest acknowledge does not cover, or an hour has passed."""
+        if not (self.register.partnership or self._founding()):
+            return False
+        last = self.register.acks.get(self.me)
+        covered = {head.origin: head.size for head in last[1].heads} if last else {}
+        for pinned in self.peers().values():
+            entries = self._entries.get(pinned.origin, ())
+            if any(
+                one.index >= covered.get(pinned.origin, 0) and not isinstance(one.act, acts.Acknowledge)
+                for one in entries[-READ_MAX:]
+            ):
+                return True
+        return last is not None and self.clock() - last[1].at > HOUR_MS
+
+    def acknowledge(self) -> str:
+        """What this node has durably ingested of each ledger, and the common digest at that sight; returns the act's id."""
+        with self.lock:
+            heads = []
+            for pinned in sorted(self.peers().values(), key=lambda p: p.origin):
+                head = self._held_head(pinned)
+                if head is None or self._clock_ahead(pinned.origin):
+                    continue
+                size, root, note, seen = head
+                signature = _log_signature(note, self.verifier(pinned))
+                heads.append(
+                    acts.Seen(origin=pinned.origin, size=size, root=root.hex(), seen=seen, signature=signature)
+                )
+            owed = tuple(
+                acts.Owed(origin=self.register.party(party).origin, entries=rows)
+                for party, rows in sorted(self.register.owed.items())
+            )
+            draft = self.draft("acknowledge", heads=tuple(heads), owed=owed, common=self.register.common)
+            self.write(draft)
+            return acts.act_id(acts.write(draft))
+
+    def sight(self) -> str:
+        """An own acknowledge that covers everything stored: what a release may name. Written when the last one is behind or its sight is old."""
+        with self.lock:
+            last = self.register.acks.get(self.me)
+            current = {p.origin: held for p in self.peers().values() if (held := self._held_head(p)) is not None}
+            named = {head.origin: head for head in last[1].heads} if last else {}
+            for origin, (size, _, _, seen) in current.items():
+                if origin not in named or named[origin].size != size or seen - named[origin].seen > HOUR_MS:
+                    return self.acknowledge()
+            return last[0] if last else self.acknowledge()
+
+    def _held_head(self, pinned: Pinned) -> tuple[int, bytes, bytes, int] | None:
+        head = self.store.head(pinned.origin)
+        if head is not None and head.note:
+            return head.size, head.root, head.note, head.seen
+        rows = self.store.query("select size, root, note, seen from part_heads where origin = $1", (pinned.origin,))
+        return (int(rows[0][0]), bytes(rows[0][1]), bytes(rows[0][2]), int(rows[0][3])) if rows else None
+
+    def _clock_ahead(self, origin: str) -> bool:
+        """One wrong clock must not drag all: a ledger dated far ahead is not acknowledged until our clock has reached it."""
+        scan = self.register.scans.get(origin)
+        return scan is not None and scan.time > self.clock() + AHEAD_MS_MAX
+
+
+def _log_signature(note: bytes, verifier: Verifier) -> bytes:
+    """The log's own Ed25519 signature out of a checkpoint note."""
+    for signature in parse_note(note).signatures:
+        if (signature.name, signature.key_id) == (verifier.name, verifier.key_id):
+            return bytes(signature.value)
+    raise Forged("the checkpoint does not carry its ledger's signature")

@@ -1,0 +1,266 @@
+"""What a node holds: its own ledger, what it mirrors of the others, the texts they name, and the register that follows.
+
+Memory is read from the store once and then grows with it. An opening that does not fit its leaf stays out and is shown: it is
+evidence, not an act.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from relto import acts
+from relto.acts import Entry, Register
+from relto.errors import Forged, Malformed, NotFound, Refused, ReltoError
+from relto.keys import AccessKey, OpeningKey, PublicKey, Random, SecretKey
+from relto.ledger import Log, Verifier, is_tagged
+from relto.node.config import Config
+from relto.store import Objects, Sqlite
+
+READ_MAX = 4096  # entries read or fetched at once
+
+Clock = Callable[[], int]  # ms UTC
+
+
+class Keys(Protocol):
+    """The online keys: each able to do one thing. `pseudonyms` names people, `access` unwraps shares."""
+
+    @property
+    def node(self) -> SecretKey: ...
+    @property
+    def vouch(self) -> SecretKey: ...
+    @property
+    def seal(self) -> SecretKey: ...
+    @property
+    def log(self) -> SecretKey: ...
+    @property
+    def opening(self) -> OpeningKey: ...
+    @property
+    def access(self) -> tuple[AccessKey, ...]: ...
+    @property
+    def pseudonyms(self) -> bytes: ...
+
+
+class Pinned(Struct, frozen=True, kw_only=True):
+    """A party whose inception this node knows to be its own."""
+
+    party: str
+    inception: str
+    origin: str
+    address: str
+    envelope: bytes
+    how: str
+
+    @property
+    def keys(self) -> acts.KeySet:
+        """The keys that its inception names: enough until its ledger is here."""
+        act = acts.open_act(self.envelope)[0]
+        assert isinstance(act, acts.Inception)
+        return act.keys
+
+
+class Held:
+    """See the module. `register` is what holds now, of everything stored, acknowledged or not."""
+
+    def __init__(
+        self, config: Config, store: Sqlite, objects: Objects, keys: Keys | None, clock: Clock, random: Random
+    ) -> None:
+        self.config, self.store, self.objects, self.keys, self.clock, self.random = (
+            config,
+            store,
+            objects,
+            keys,
+            clock,
+            random,
+        )
+        self.lock = threading.RLock()
+        self.me = config.party
+        self.origin = config.origin
+        self._log: Log | None = None
+        self._entries: dict[str, list[Entry]] = {}
+        self._tag_keys: dict[str, list[bytes]] = defaultdict(list)  # origin -> keys by which its author tags for us
+        self._register: Register | None = None
+        self._held: dict[str, bytes] = {}
+        self._problems: dict[str, str] = {}
+        self._read_all()
+
+    @property
+    def log(self) -> Log:
+        if self._log is None:
+            if self.keys is None:
+                raise Refused(
+                    "this node is open for reading only", hint="stop here, or write through the serving process"
+                )
+            self._log = Log.load(self.store, self.origin, self.keys.log)
+        return self._log
+
+    @property
+    def register(self) -> Register:
+        """What holds at this node's sight of now: everything that is stored, whether acknowledged or not."""
+        with self.lock:
+            if self._register is None:
+                self._register = acts.fold(self._entries, self.me, self._texts(), self.config.pin)
+            return self._register
+
+    def register_at(self, limits: Mapping[str, int], me: str = "") -> Register:
+        """The register of these ledger prefixes, folded as another party for a replay of its releases."""
+        cut = {
+            origin: [one for one in entries if one.index < limits[origin]]
+            for origin, entries in self._entries.items()
+            if limits.get(origin, 0) > 0
+        }
+        return acts.fold(cut, me or self.me, self._texts(), self.config.pin)
+
+    def sight_of(self, release_or_time: int | str) -> dict[str, int]:
+        """Ledger sizes behind a time (the last own acknowledge by then) or behind a release of this node.
+
+        Raises: NotFound before the first own acknowledge.
+        """
+        own = self.register.scans[self.origin]
+        if isinstance(release_or_time, str):
+            stated = self.register.act(release_or_time)
+            assert isinstance(stated.act, acts.Release)
+            ack, end = self.register.act(stated.act.sight), stated.index
+        else:
+            end = own.size_at(release_or_time)
+            acked = [one for one in own.stated if one.index < end and isinstance(one.act, acts.Acknowledge)]
+            if not acked:
+                raise NotFound(
+                    "this node had acknowledged nothing by then",
+                    hint="ask for a day after its first acknowledge, or with `--known now`",
+                )
+            ack = acked[-1]
+        assert isinstance(ack.act, acts.Acknowledge)
+        return {head.origin: head.size for head in ack.act.heads} | {self.origin: end}
+
+    # ---- peers
+
+    def peers(self) -> dict[str, Pinned]:
+        rows = self.store.query("select party, inception, origin, address, envelope, how from peers order by party")
+        return {
+            row[0]: Pinned(
+                party=row[0], inception=row[1], origin=row[2], address=row[3], envelope=bytes(row[4]), how=row[5]
+            )
+            for row in rows
+        }
+
+    def peer_by_origin(self, origin: str) -> Pinned:
+        """Raises: NotFound."""
+        for pinned in self.peers().values():
+            if pinned.origin == origin:
+                return pinned
+        raise NotFound("this ledger is not pinned here", hint="`relto node join` pins a party")
+
+    def keys_of(self, pinned: Pinned) -> acts.KeySet:
+        """A party's keys as its own chain has them at this node's sight."""
+        scan = self.register.scans.get(pinned.origin)
+        return scan.chain[-1].keys if scan is not None and scan.chain else pinned.keys
+
+    def verifier(self, pinned: Pinned) -> Verifier:
+        return Verifier.of_log(PublicKey(name=pinned.origin, ed25519=pinned.keys.log.ed25519))
+
+    def problems(self) -> dict[str, str]:
+        """origin -> what its ledger did wrong, as last seen here."""
+        return dict(self._problems)
+
+    # ---- from the store into memory
+
+    def _read_all(self) -> None:
+        for origin in self.store.origins():
+            self._read_log(origin)
+        for (origin,) in self.store.query("SELECT DISTINCT origin FROM parts ORDER BY origin"):
+            self._read_parts(origin)
+        self._problems = {row[0]: row[1] for row in self.store.query("select origin, problem from alarms order by at")}
+
+    def _read_log(self, origin: str) -> None:
+        head = self.store.head(origin)
+        self._entries[origin] = []
+        self._tag_keys.pop(origin, None)
+        size = head.size if head else 0
+        for start in range(0, size, READ_MAX):
+            stop = min(start + READ_MAX, size)
+            opened = {index: (salt, envelope) for index, salt, envelope in self.store.openings(origin, start, stop)}
+            for index, leaf in enumerate(self.store.leaves(origin, start, stop), start):
+                self._take(origin, index, leaf, opened.get(index))
+
+    def _read_parts(self, origin: str) -> None:
+        self._entries[origin] = []
+        self._tag_keys.pop(origin, None)
+        for index, leaf, salt, envelope in self.store.query(
+            "SELECT idx, leaf, salt, envelope FROM parts WHERE origin = $1 ORDER BY idx", (origin,)
+        ):
+            self._take(origin, index, leaf, (salt, envelope))
+        self._register = None
+
+    def _take(self, origin: str, index: int, leaf: bytes, opening: tuple[bytes, bytes] | None) -> Entry:
+        """One more entry into memory. An opening that does not hold is kept out and shown: a wrong one is evidence, not an act."""
+        try:
+            one = acts.entry(origin, index, leaf, opening, mine=self._is_mine(origin, leaf))
+        except (Malformed, Forged) as error:
+            self._problems[origin] = f"entry {index}: {error.message}"
+            one = acts.entry(origin, index, leaf, None, mine=True)
+        self._entries[origin].append(one)
+        if (
+            isinstance(one.act, acts.Channel)
+            and one.act.reader == self.me
+            and self.keys is not None
+            and origin != self.origin
+        ):
+            try:
+                self._tag_keys[origin].append(
+                    self.keys.opening.open(channel_info(one.act.author, self.me), one.act.sealed)
+                )
+            except ReltoError as error:
+                self._problems[origin] = f"entry {index}: its tag key does not open: {error.message}"
+        return one
+
+    def _is_mine(self, origin: str, leaf: bytes) -> bool:
+        return origin == self.origin or any(is_tagged(leaf, key) for key in self._tag_keys.get(origin, ()))
+
+    def _grow(self, added: Sequence[Entry]) -> None:
+        """The register after more entries; anew when an opening came late or a text arrived."""
+        if self._register is not None and all(
+            one.index >= self._register.scans[one.origin].size for one in added if one.origin in self._register.scans
+        ):
+            self._register = acts.extend(self._register, added, self._texts())
+        else:
+            self._register = None
+
+    def _texts(self) -> dict[str, bytes]:
+        """All texts by digest. They are few (charters, packs, lists), never change, and a fold is a function of them."""
+        for digest in self._named():
+            if digest not in self._held and self.objects.has(bytes.fromhex(digest)):
+                self._held[digest] = self.objects.get(bytes.fromhex(digest))
+        return self._held
+
+    def _named(self) -> set[str]:
+        found: set[str] = set()
+        for entries in self._entries.values():
+            for one in entries:
+                if isinstance(one.act, acts.Propose) and isinstance(
+                    one.act.what, acts.CharterText | acts.Admission | acts.Expulsion
+                ):
+                    found |= {one.act.what.charter, one.act.what.parties}
+                elif isinstance(one.act, acts.Adopt):
+                    found.add(one.act.pack)
+        return found
+
+    def _alarm(self, origin: str, problem: str) -> None:
+        self._problems[origin] = problem
+        self.store.execute(
+            "insert into alarms (origin, at, problem) values ($1, $2, $3) on conflict do nothing",
+            (origin, self.clock(), problem),
+        )
+
+
+def channel_info(author: str, reader: str) -> bytes:
+    return f"relto channel v1\0{author}\0{reader}".encode()
+
+
+def day_of(at: int) -> str:
+    return dt.datetime.fromtimestamp(at / 1000, dt.UTC).date().isoformat()

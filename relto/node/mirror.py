@@ -1,0 +1,239 @@
+"""Taking in another party's ledger: fetched, verified, then stored.
+
+Members mirror each other entry by entry; an outsider takes the entries open to it, each proven against the head. A rewind, a fork
+or damage is kept as an alarm and nothing of it is stored; a fork is written with its proof into our own ledger.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Protocol
+
+from msgspec import UNSET, Struct
+
+from relto import acts
+from relto.errors import Forged, Refused, ReltoError, Unavailable
+from relto.ledger import (
+    EMPTY_ROOT,
+    Checkpoint,
+    Fork,
+    Head,
+    Tree,
+    Verifier,
+    create_mirror,
+    extend_mirror,
+    leaf_hash,
+    open_checkpoint,
+    prove_fork,
+    tree_of,
+    verify_consistency,
+    verify_inclusion,
+)
+from relto.node.author import Author
+from relto.node.held import READ_MAX, Pinned
+
+
+class Delivered(Struct, frozen=True, kw_only=True):
+    """An opening as it travels: with its leaf, and for a reader that holds no tiles with the proof that it stands in the tree of `size`."""
+
+    index: int
+    leaf: bytes
+    salt: bytes
+    envelope: bytes
+    proof: tuple[bytes, ...] = ()
+
+
+class Peer(Protocol):
+    """Another party's node, however it is reached. Every answer is verified by the caller."""
+
+    party: str
+
+    def head(self) -> bytes: ...
+    def leaves(self, start: int, stop: int) -> list[bytes]: ...
+    def openings(self, since: int, also: Sequence[int], size: int) -> list[Delivered]: ...
+    def consistency(self, old: int, new: int) -> list[bytes]: ...
+    def object(self, digest: str) -> bytes: ...
+
+
+class Mirror(Author):
+    """See the module. The lock is not held while the network answers."""
+
+    def whole(self) -> bool:
+        """Whether this node mirrors that party's ledger entry by entry: members mirror members and introduced outsiders; an outsider gets parts."""
+        if self.register.charter is not None:
+            return self.me in self.register.members
+        return not self.config.pin
+
+    def ingest(self, peer: Peer) -> int:
+        """Fetches, verifies, stores; returns the number of new entries and openings. The lock is not held while the network answers.
+
+        Raises: Forged (rewind, fork, damage: kept as an alarm, nothing stored), Unavailable.
+        """
+        pinned = self.peers().get(peer.party)
+        if pinned is None:
+            raise Refused(f"`{peer.party}` is not pinned here", hint="`relto node join` pins a party")
+        try:
+            count = self._ingest_whole(peer, pinned) if self.whole() else self._ingest_parts(peer, pinned)
+        except Forged as error:
+            with self.lock:
+                self._alarm(pinned.origin, error.message)
+            raise
+        self._fetch_texts(peer)
+        return count
+
+    def _ingest_whole(self, peer: Peer, pinned: Pinned) -> int:
+        verifier, origin = self.verifier(pinned), pinned.origin
+        with self.lock:
+            if self.store.head(origin) is None:
+                create_mirror(self.store, origin)
+                self._entries[origin] = []
+            head = self.store.head(origin)
+            also = self._unopened(origin)
+        assert head is not None
+        note = peer.head()
+        to = open_checkpoint(note, verifier).checkpoint
+        if to.origin != origin:
+            raise Forged(f"`{peer.party}` shows the checkpoint of another ledger, `{to.origin}`")
+        if to.size == head.size and to.root == head.root and not also:
+            with self.lock:
+                self._touch(verifier, note)
+            return 0
+        self._look_for_fork(peer, verifier, head, note)
+        leaves: list[bytes] = []
+        while head.size + len(leaves) < to.size:
+            got = peer.leaves(head.size + len(leaves), min(to.size, head.size + len(leaves) + READ_MAX))
+            if not got:
+                raise Unavailable(
+                    f"`{peer.party}` shows size {to.size} and serves entries up to {head.size + len(leaves)}"
+                )
+            leaves += got
+        opened = [(one.index, one.salt, one.envelope) for one in peer.openings(head.size, also, to.size)]
+        fresh = [one for one in opened if one[0] >= head.size or one[0] in also]
+        with self.lock:
+            now = self.store.head(origin)
+            if now is None or now.size != head.size:
+                return 0  # another round stored it meanwhile
+            extend_mirror(self.store, verifier, note, leaves, fresh, seen=self.clock())
+            if any(index < head.size for index, _, _ in fresh):
+                self._read_log(origin)
+                self._register = None
+            else:
+                by_index = {index: (salt, envelope) for index, salt, envelope in fresh}
+                self._grow(
+                    [
+                        self._take(origin, head.size + n, leaf, by_index.get(head.size + n))
+                        for n, leaf in enumerate(leaves)
+                    ]
+                )
+        return len(leaves) + len(fresh)
+
+    def _touch(self, verifier: Verifier, note: bytes) -> None:
+        """Nothing new, but seen again: the age of a sight counts from here."""
+        extend_mirror(self.store, verifier, note, [], [], seen=self.clock())
+
+    def _ingest_parts(self, peer: Peer, pinned: Pinned) -> int:
+        """What an outsider is served: a head proven to extend the last one, and openings proven to stand under it."""
+        verifier, origin = self.verifier(pinned), pinned.origin
+        with self.lock:
+            rows = self.store.query("SELECT size, root FROM part_heads WHERE origin = $1", (origin,))
+            old_size, old_root = (int(rows[0][0]), bytes(rows[0][1])) if rows else (0, EMPTY_ROOT)
+            held = {one.index for one in self._entries.get(origin, ())}
+            also = [index for index in self._unopened(origin) if index not in held]
+        note = peer.head()
+        to = open_checkpoint(note, verifier).checkpoint
+        if to.origin != origin:
+            raise Forged(f"`{peer.party}` shows the checkpoint of another ledger, `{to.origin}`")
+        if to.size < old_size:
+            raise Forged(f"`{origin}` shows size {to.size} after size {old_size}: a ledger never shrinks")
+        verify_consistency(
+            old_size, old_root, to.size, to.root, peer.consistency(old_size, to.size) if 0 < old_size < to.size else []
+        )
+        fresh = [one for one in peer.openings(old_size, also, to.size) if one.index not in held]
+        for one in fresh:
+            verify_inclusion(leaf_hash(one.leaf), one.index, to.size, to.root, one.proof)
+            acts.entry(origin, one.index, one.leaf, (one.salt, one.envelope))
+        with self.lock, self.store.transaction("parts"):
+            for one in fresh:
+                self.store.execute(
+                    "INSERT INTO parts (origin, idx, leaf, salt, envelope) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+                    (origin, one.index, one.leaf, one.salt, one.envelope),
+                )
+            self.store.execute(
+                "INSERT INTO part_heads (origin, size, root, note, seen) VALUES ($1, $2, $3, $4, $5)"
+                " ON CONFLICT (origin) DO UPDATE SET size = $2, root = $3, note = $4, seen = $5 WHERE part_heads.size <= $2",
+                (origin, to.size, to.root, note, self.clock()),
+            )
+        if fresh:
+            with self.lock:
+                self._read_parts(origin)
+        return len(fresh)
+
+    def _unopened(self, origin: str) -> list[int]:
+        """Entries that are ours to read and not open yet: tagged, or disclosed to us."""
+        disclosed = {
+            index
+            for one in self._entries.get(origin, ())
+            if isinstance(one.act, acts.Disclose) and one.act.to == self.me
+            for index in one.act.entries
+        }
+        entries = self._entries.get(origin, ())
+        held = {one.index for one in entries if one.act is not None}
+        return sorted(({one.index for one in entries if one.mine} | disclosed) - held)
+
+    # ---- forks
+
+    def _look_for_fork(self, peer: Peer, verifier: Verifier, head: Head, note: bytes) -> None:
+        """Two checkpoints by one ledger that contradict each other become a fork proof in our own ledger."""
+        if not head.note:
+            return
+        old, new = open_checkpoint(head.note, verifier).checkpoint, open_checkpoint(note, verifier).checkpoint
+        if old.size == new.size and old.root == new.root:
+            return
+        try:
+            if new.size < old.size or new.size == old.size:
+                proof = prove_fork(verifier, head.note, note, tree_of(self.store, head.origin))
+            else:
+                leaves = peer.leaves(0, new.size)
+                hashes = [leaf_hash(leaf) for leaf in leaves]
+                proof = (
+                    prove_fork(verifier, head.note, note, Tree(lambda start, stop: hashes[start:stop]))
+                    if self._contradicts(old, hashes)
+                    else None
+                )
+        except ReltoError:
+            return
+        if proof is not None:
+            self._accuse(head.origin, proof)
+            raise Forged(
+                f"`{head.origin}` signed two histories (sizes {old.size} and {new.size}): a fork, and the proof is in our ledger"
+            )
+        if new.size < old.size:
+            raise Forged(f"`{head.origin}` shows size {new.size} after size {old.size}: a ledger never shrinks")
+
+    @staticmethod
+    def _contradicts(old: Checkpoint, hashes: Sequence[bytes]) -> bool:
+        return len(hashes) >= old.size and Tree(lambda start, stop: hashes[start:stop]).root(old.size) != old.root
+
+    def _accuse(self, origin: str, proof: Fork) -> None:
+        if any(
+            isinstance(one.act, acts.Fork) and one.act.origin == origin
+            for one in self.register.scans[self.origin].stated
+        ):
+            return
+        root = UNSET if proof.root is None else proof.root.hex()
+        self.write(
+            self.draft("fork", origin=origin, first=proof.first, second=proof.second, root=root, proof=proof.proof)
+        )
+
+    def _fetch_texts(self, peer: Peer) -> None:
+        for digest in sorted(self._named()):
+            if self.objects.has(bytes.fromhex(digest)):
+                continue
+            try:
+                data = peer.object(digest)
+            except ReltoError:
+                continue  # another party may hold it; the register says what is missing
+            if hashlib.sha256(data).hexdigest() == digest:
+                self.objects.put(data)
+                self._register = None
