@@ -1,12 +1,16 @@
-"""The story as a new user runs it: real processes, real HTTP, real files. Each sabotaged step must be noticed by its own check."""
+"""The story as a new user runs it: real processes, HTTP and files. Each sabotaged step is noticed by its own check."""
 
 import json
+import re
 import subprocess
 import sys
 
 import pytest
 
 from relto.demo.story import TITLES
+from relto.node.home import open_node
+from relto.pages.paint import paint
+from relto.pages.web import PAGES
 
 RELTO = [sys.executable, "-m", "relto"]
 
@@ -92,6 +96,45 @@ def test_an_auditor_without_keys_replays_the_bundle(told, tmp_path):
     assert {row["result"] for row in own} == {"full"}
     wrong = relto("audit", str(out), "--pin", "0" * 64)
     assert wrong.returncode == 2
+
+
+@pytest.mark.xdist_group("demo-told")
+@pytest.mark.parametrize("party", ["gbr", "jpn"])
+def test_every_page_of_a_node_can_be_read(told, party):
+    """Every view and everything a list leads to: marked above and below, with no value printed by accident."""
+    node = open_node(told[0] / party)
+    try:
+        seen, waiting = set(), [one for one in PAGES if "{" not in one.path]
+        rows = [(one, one.path, {}) for one in waiting]
+        while rows:
+            page, path, query = rows.pop()
+            seen.add(path)
+            html = paint(node, page, query, path, "token")
+            assert html.count("EXERCISE - OFFICIAL") == 2, path
+            assert not re.search(r">\s*None\s*<|\{&#39;|\[&#39;|&lt;relto", html), path
+            for href in set(re.findall(r'href="(/[^"?#]+)"', html)) - seen - {one[1] for one in rows}:
+                for other in PAGES:
+                    if "{" in other.path and href.startswith(other.path.partition("{")[0]):
+                        rows.append((other, href, {"id": href.removeprefix(other.path.partition("{")[0])}))
+        assert len(seen) > 30
+    finally:
+        node.store.close()
+
+
+@pytest.mark.xdist_group("demo-told")
+def test_the_page_of_a_question_says_why_and_shows_what_was_asked_as_text(told):
+    node = open_node(told[0] / "gbr")
+    try:
+        ask = next(one for one in PAGES if one.path == "/ask")
+        html = paint(node, ask, {"who": "jpn/kaiyo-robotics", "item": "gbr/array-processing"}, "/ask", "token")
+        assert '<p class="word">Deny</p>' in html
+        assert "What would change it" in html
+        wrong = paint(node, ask, {"who": "<script>x</script>", "item": "gbr/array-processing"}, "/ask", "token")
+        assert "<script" not in wrong
+        assert "&lt;script&gt;" in wrong
+        assert "Nobody here is called" in wrong
+    finally:
+        node.store.close()
 
 
 @pytest.mark.parametrize("n", range(1, len(TITLES) + 1))

@@ -172,6 +172,45 @@ def test_public_keys_are_open_to_all_and_pages_to_nobody_without_a_ticket(node):
     with opener.open(url + "/api/v1/partnership", timeout=10) as answer:
         assert json.loads(answer.read())["me"] == "gbr"
     assert call(url + "/?ticket=" + ticket)[0] != 200, "a ticket is taken once"
+    cookie = next(iter(_jar(opener)))
+    inside = {"cookie": f"relto={cookie.value}", "content-type": "application/x-www-form-urlencoded"}
+    body = b"token=0&proposal=" + b"0" * 64 + b"&vote=consent"
+    for headers in (
+        {"origin": url},  # no session
+        {**inside, "origin": "http://evil.example"},
+        inside,  # no origin at all
+        {**inside, "origin": url},  # a token that is not of this session
+    ):
+        status, page = call(url + "/forms/vote", method="POST", body=body, headers=headers)
+        assert status == 403
+        assert b"Traceback" not in page
+    assert call(url + "/proposals/" + "0" * 64, headers=inside)[0] == 404
+
+
+def _jar(opener):
+    return next(one.cookiejar for one in opener.handlers if hasattr(one, "cookiejar"))
+
+
+def test_an_opened_package_is_told_by_the_session_s_own_key_only(node):
+    """Regression: a copied session token alone once wrote a receipt."""
+    url, _, _ = node
+    body = json.dumps({"release": "0" * 64}).encode()
+    for headers in ({}, {"authorization": "DPoP " + "a" * 43}):
+        assert call(url + "/api/v1/opened", method="POST", body=body, headers=headers)[0] == 403
+
+
+def test_a_signed_call_whose_body_is_not_json_is_named_so(node):
+    """Regression: it was a bare 500."""
+    url, _, other = node
+    body = b"not json"
+    status, answer = call(
+        url + "/api/v1/openings",
+        method="POST",
+        body=body,
+        headers=signed(other, "/api/v1/openings", method="POST", body=body),
+    )
+    assert status == 400
+    assert json.loads(answer)["error"]["message"] == "this is not JSON"
 
 
 def test_a_second_process_is_told_who_holds_the_directory(node):

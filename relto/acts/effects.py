@@ -472,7 +472,16 @@ class Effects:
             if why:
                 self.reject(one, why)
                 continue
-            same = (act.author, act.item, act.version, act.on, act.jurisdiction, act.authority, act.condition)
+            same = (
+                act.author,
+                act.item,
+                act.version,
+                act.on,
+                act.jurisdiction,
+                act.authority,
+                act.condition,
+                act.request,
+            )
             before = judged.get(same)
             if before is not None:
                 found[before] = replace(found[before], revoked=found[before].revoked or one.id)

@@ -97,7 +97,7 @@ def _who(options: argparse.Namespace) -> int:
     register, day = sighted(node, options.at, options.known)
     name, version = item_name(options.item)
     register.item(name, version)
-    rows = who(register, name, day, options.purpose)
+    rows = who(register, name, day, options.purpose, version)
     view = views.rows_view(register, day, rows, heads(rows))
     emit(view, as_json=options.json, lines=rows_lines(rows, f"may have {options.item}"))
     return 0
@@ -152,7 +152,7 @@ def _audit(options: argparse.Namespace) -> int:
         if not options.pin:
             raise Malformed(
                 "an auditor pins what it trusts",
-                hint="`--pin FOUNDING-ID`: the id that `relto act propose charter` printed, as the auditor was given it",
+                hint="`--pin FOUNDING-ID`: as `relto act propose charter` printed it and the auditor was given it",
             )
         register, at = bundle.read_audit(Path(options.bundle), options.pin)
     else:

@@ -3,12 +3,13 @@
     /log/…                          C2SP tlog-tiles of the own ledger     signed by the caller's node
     /api/v1/openings|objects|…      node to node                          signed by the caller's node
     /api/v1/presentations           the own people                        session and proof
-    /kas…, /.well-known/opentdf…    OpenTDF key access                    presentation and proof; public keys open to all
+    /kas…, /.well-known/opentdf…    OpenTDF key access                    presentation and proof; public keys to all
     /, /api/v1/…                    pages and their JSON                  session
     /local/…                        the machine's own command line        the socket's file mode
 
-The server is asynchronous and calls the node through one lock, in threads; the node never waits for the network while it holds it.
-Errors are `{"error": {code, message, hint, where}}`; what the caller may not know and what is not there get the same bytes.
+The server is asynchronous and calls the node through one lock, in threads; the node never waits for the network while
+it holds it. Errors are `{"error": {code, message, hint, where}}`; what the caller may not know and what is not there
+get the same bytes.
 """
 
 from __future__ import annotations
@@ -41,7 +42,10 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 
 class Service:
-    """A node behind HTTP. `wake` asks the sync loop to run now; `drop_reply` loses the next key release's answer, for the story's step about retries."""
+    """A node behind HTTP. `wake` asks the sync loop to run now.
+
+    `drop_reply` loses the next key release's answer, for the story's step about retries.
+    """
 
     def __init__(self, node: Node) -> None:
         self.node = node
@@ -50,7 +54,7 @@ class Service:
         self.drop_reply = False
         self.synced: asyncio.Condition = asyncio.Condition()
 
-    # ---- edges --------------------------------------------------------------------------------------------------------------
+    # ---- edges
 
     def public(self, web: Callable[[Service], list[BaseRoute]] | None = None) -> Starlette:
         """web: further routes, for pages; they stand in another room and are handed in."""
@@ -112,7 +116,7 @@ class Service:
         return edge
 
     def of_node(self, handler: Callable[[Request, str, bytes], Awaitable[Response]]) -> Handler:
-        """Only for a pinned party's node: signed by its own node key, for us, for this call, once. Everyone else gets what is not there."""
+        """Only for a pinned party's node: signed by its node key, for us, for this call, once. Others get a 404."""
 
         async def edge(request: Request) -> Response:
             body = await read_body(request)
@@ -145,7 +149,7 @@ class Service:
     async def nothing(self, request: Request, error: Exception) -> Response:
         return JSONResponse(NOT_FOUND, status_code=404)
 
-    # ---- health -------------------------------------------------------------------------------------------------------------------
+    # ---- health
 
     async def health(self, request: Request) -> Response:
         return JSONResponse({"ok": True, "party": self.node.me})
@@ -160,7 +164,7 @@ class Service:
         rows.append(f"relto_alarms {len(node.problems()) + len(node.register.alarms)}")
         return Response("\n".join(rows) + "\n", media_type="text/plain; version=0.0.4")
 
-    # ---- ledger and openings ------------------------------------------------------------------------------------------------------
+    # ---- ledger and openings
 
     async def log(self, request: Request, party: str, body: bytes) -> Response:
         path = request.path_params["path"]
@@ -249,7 +253,7 @@ class Service:
         self.wake.set()
         return JSONResponse({"ok": True})
 
-    # ---- people and keys ----------------------------------------------------------------------------------------------------------------
+    # ---- people and keys
 
     async def login(self, request: Request) -> Response:
         return JSONResponse(
@@ -273,7 +277,7 @@ class Service:
         return JSONResponse(view)
 
     async def opened(self, request: Request) -> Response:
-        """The own person's client tells that a package opened, and hands the release over: the ledger is fetched at once."""
+        """The own person's client tells that a package opened and hands the release over: the ledger is fetched."""
         body = await read_json(request)
         headers = request.headers
         url = self.node.config.url + "/api/v1/opened"
@@ -305,7 +309,7 @@ class Service:
             self.wake.set()
             if self.drop_reply:
                 self.drop_reply = False
-                # The release stands in the ledger; the answer is lost on its way. What follows must be a retry, not a second release.
+                # The release stands in the ledger and the answer is lost: what follows must be a retry, no second one.
                 return Response(status_code=502)
         return Response(reply.body, status_code=reply.status, media_type="application/json")
 
@@ -335,7 +339,7 @@ class Service:
             }
         )
 
-    # ---- the own machine -------------------------------------------------------------------------------------------------------------------
+    # ---- the own machine
 
     async def submit(self, request: Request) -> Response:
         body = await read_json(request)

@@ -4,7 +4,8 @@
     owner's node    rewrap: the share, or the same refusal as everybody gets
     here            root and segments verified before a byte appears
 
-The session (its token and the proof key) stands in one file, readable by its owner alone; the session key that a share is wrapped to never leaves memory.
+The session (its token and the proof key) stands in one file, readable by its owner alone; the session key that a share
+is wrapped to never leaves memory.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ class Answered(Struct, frozen=True, kw_only=True):
 
 
 def login(directory: Path, alias: str) -> dict[str, Any]:
-    """Logs in at the node of this directory; returns the session without its secrets. Raises: Refused, NotFound, Unavailable."""
+    """Logs in at this directory's node; returns the session without secrets. Raises: Refused, NotFound, Unavailable."""
     url = settings.load(directory).url
     key = ProofKey.generate("EdDSA", secrets.token_bytes)
     with http_client() as client:
@@ -150,7 +151,7 @@ class Client:
 
 
 def directory_urls(node: Node) -> dict[str, tuple[str, str]]:
-    """Key access address -> (party, origin): the signed directory. An address that only a file names is never called."""
+    """Key access address -> (party, origin), as signed. An address that only a file names is never called."""
     found = {node.config.url + "/kas": (node.me, node.origin)}
     for party, pinned in node.peers().items():
         state = node.register.parties.get(party)
@@ -170,7 +171,8 @@ def open_package(
 ) -> tuple[Opened, Answered, Package]:
     """Opens a package for the logged-in person of this directory's node.
 
-    Raises: Refused when the owner's node does not release; Forged for a package that is not what its owner signed; NotFound, Unavailable.
+    Raises: Refused when the owner's node does not release; Forged for a package that its owner did not sign so;
+    NotFound, Unavailable.
     """
     session = session_of(directory, alias)
     node = open_node(directory)

@@ -2,7 +2,8 @@
 
 The order of `rewrap` is the protocol (contracts of the design, section 6):
 
-    who asks        the presentation, by the vouch key in that party's own chain; the proof, by the key it is bound to; neither used before
+    who asks        the presentation, by the vouch key in that party's own chain; the proof, by the key it is bound to;
+                    neither used before
     for what        the policy names a registered item of this ledger, or the answer is the uniform refusal
     may they        decide(register, question) on a sight that an own acknowledge names
     write           release act, signed head, private evidence and retry row: one transaction. Durable
@@ -83,7 +84,10 @@ def rewrap(node: Node, *, authorization: str, dpop: str, url: str, body: bytes) 
 
 
 def authenticate(node: Node, authorization: str, dpop: str, method: str, url: str, now: int) -> Asker:
-    """The presentation and the proof of one call. Raises: Malformed, Refused, Forged, NotFound, Conflict; the edge answers 401 to all."""
+    """The presentation and the proof of one call.
+
+    Raises: Malformed, Refused, Forged, NotFound, Conflict; the edge answers 401 to all.
+    """
     scheme, _, token = authorization.partition(" ")
     if scheme.lower() not in {"dpop", "bearer"} or not token:
         raise Malformed("no presentation")
@@ -102,7 +106,7 @@ def authenticate(node: Node, authorization: str, dpop: str, method: str, url: st
 
 
 def use_once(node: Node, jti: str, until: int) -> None:
-    """Remembers a token until it expires by itself, in the database, so that two processes cannot be played against each other.
+    """Remembers a token until it expires, in the database: two processes cannot be played against each other.
 
     Raises: Conflict when it was used before.
     """
@@ -137,7 +141,7 @@ def _one(node: Node, asker: Asker, policy: Policy, asked: Asked, wrapping: Wrapp
         )
         return refused, ""
     try:
-        # Unwrapping before the release is written tells whether there is anything to release; nothing leaves this function before the write.
+        # Unwrapping first tells whether there is anything to release; nothing leaves this function before the write.
         share = access.unwrap(share_keys, asked.access, policy)
     except Forged as error:
         _journal(node, asker, f"{item.id}@{item.version}", "unopened", {"error": error.message}, now, decision.id)
@@ -190,7 +194,7 @@ def _release(
     sight: str,
     now: int,
 ) -> str:
-    """The release act for this share: the one already written when this is a retry, else a new one. Durable when it returns."""
+    """The release act for this share: the one already written for a retry, else a new one. Durable when it returns."""
     package = _package(policy)
     person, jkt = asker.presentation.sub, asker.possession.jkt
     key = _digest(f"{item.id}@{item.version}", package, str(question.part or ""), person, jkt)
@@ -235,7 +239,10 @@ def _release(
                 (evidence, salt, asker.token.encode(), release),
             ),
             (
-                "INSERT INTO retries (key, release, decision, at) VALUES ($1, $2, $3, $4) ON CONFLICT (key) DO UPDATE SET release = $2, decision = $3, at = $4",
+                (
+                    "INSERT INTO retries (key, release, decision, at) VALUES ($1, $2, $3, $4)"
+                    " ON CONFLICT (key) DO UPDATE SET release = $2, decision = $3, at = $4"
+                ),
                 (key, release, decision.id, now),
             ),
         ],
@@ -250,7 +257,7 @@ def _opened(node: Node, release: str) -> bool:
 
 
 def _uses(node: Node, item: ItemState, question: Question, decision: Decision) -> tuple[acts.LicenceUse, ...]:
-    """What the permit draws from a licence: once for an item version and a recipient organisation, never again for another opening."""
+    """What the permit draws from a licence: once for an item version and a recipient organisation, not per opening."""
     found = []
     for ref in decision.authorities:
         licence = node.register.licences.get(str(ref.act))
@@ -265,7 +272,7 @@ def _uses(node: Node, item: ItemState, question: Question, decision: Decision) -
 
 
 def _evidence_for(node: Node, release: str) -> dict[str, str]:
-    """What the client keeps even if this node vanishes: the release act, opened, with the proof that it stands in the ledger."""
+    """What the client keeps even if this node vanishes: the release act, opened, with its proof from the ledger."""
     return {"relto-release": release, "relto-proof": proof_of(node, release).decode()}
 
 
@@ -288,7 +295,8 @@ def _journal(
     node: Node, asker: Asker, item: str, answer: str, view: dict[str, Any], now: int, decision: str = ""
 ) -> None:
     node.store.execute(
-        "INSERT INTO journal (id, at, decision, party, organisation, pseudonym, item, answer, body) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        "INSERT INTO journal (id, at, decision, party, organisation, pseudonym, item, answer, body)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         (
             node.random(16).hex(),
             now,

@@ -1,7 +1,7 @@
 """The own people: log-in, sessions, and presentations of them to other nodes.
 
-A person logs in only here. The built-in issuer exists for a demo node on loopback and nowhere else; a session is bound to the client's proof key, so
-that its token alone is worth nothing.
+A person logs in only here. The built-in issuer exists for a demo node on loopback and nowhere else; a session is bound
+to the client's proof key, so that its token alone is worth nothing.
 
 Contracts of the design, sections 3 and 6; RFC 9449.
 """
@@ -128,7 +128,9 @@ def proven(node: Node, sessions: Sessions, authorization: str, dpop: str, url: s
 
 
 def present(node: Node, sessions: Sessions, authorization: str, dpop: str, url: str, body: bytes) -> dict[str, Any]:
-    """A presentation of the logged-in person for one other node, five minutes, bound to the proven key. Kept, so that a release can be checked against it.
+    """A presentation of the logged-in person for one other node, five minutes, bound to the proven key.
+
+    It is kept, so that a release can be checked against it.
 
     Raises: Refused, Malformed, NotFound.
     """

@@ -1,7 +1,7 @@
 """The other parties' nodes over HTTP: fetched, verified by the caller, then stored.
 
-Every call is signed by the node's own key for one audience, one minute, one use; TLS underneath is ordinary and proves nothing. Addresses come from
-pinned peers, never from what another node says. Answers are bounded in size and time.
+Every call is signed by the node's own key for one audience, one minute, one use; TLS underneath is ordinary and proves
+nothing. Addresses come from pinned peers, never from what another node says. Answers are bounded in size and time.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Openings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class HttpPeer:
-    """A pinned party's node. Raises: Unavailable when it does not answer, Malformed or Forged when the answer is not what it should be."""
+    """A pinned party's node. Raises: Unavailable when it does not answer, Malformed or Forged for a wrong answer."""
 
     def __init__(self, node: Node, pinned: Pinned, client: httpx.Client) -> None:
         self.node, self.pinned, self.client, self.party = node, pinned, client, pinned.party
@@ -167,7 +167,7 @@ def reach_by(client: httpx.Client) -> Callable[[str, str], bytes]:
 
 
 def sync_all(node: Node, client: httpx.Client | None = None) -> dict[str, Any]:
-    """One round: fetch from every pinned party, then write what the node owes. What fails is named and the rest goes on."""
+    """One round: fetch from each pinned party, then write what is owed. What fails is named and the rest goes on."""
     own = client or http_client()
     parties: dict[str, Any] = {}
     try:

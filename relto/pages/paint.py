@@ -80,7 +80,7 @@ def paint(node: Node, page: Page, query: Query, path: str, token: str) -> str:
         if page.template != "ask":
             raise
         # The question stays in its fields, with what is wrong beside it.
-        view, wrong = {"answer": None}, f"{error.message}. {error.hint}"
+        view, wrong = {"answer": None}, f"{_sentence(error.message)}. {_sentence(error.hint)}"
     frame = _frame(node, path, query, page.command, token if node.config.demo else "")
     template, values = SHAPES[page.template](node, view, query)
     return _templates().get_template(template).render(frame=frame, view=view, **{"wrong": wrong, **values})
