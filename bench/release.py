@@ -1,6 +1,6 @@
 """Decisions and folds against what no node can do without: one signature verified for a question, one for an act.
 
-In the partnership of the story, founded in one process; interleaved in one run, so that a busy machine slows both sides.
+In the partnership of the story, founded in one process; interleaved in one run: a busy machine slows both sides.
 """
 
 from __future__ import annotations

@@ -1,7 +1,10 @@
-"""A partnership under a hostile world: lost and cut links, failing disks (before and after the commit), restarts, everybody acting at random.
+"""A partnership under a hostile world.
 
-One seed is one history. After every few steps each ledger and mirror is verified from its bytes, fold from scratch equals incremental, members with
-equal sights hold equal common registers, and what was once in force or dead stays so. `make soak` runs as long as RELTO_SOAK_S says.
+Lost and cut links, failing disks (before and after the commit), restarts, everybody acting at random.
+
+One seed is one history. After every few steps each ledger and mirror is verified from its bytes, fold from scratch
+equals incremental, members with equal sights hold equal common registers, and what was once in force or dead stays so.
+`make soak` runs as long as RELTO_SOAK_S says.
 """
 
 import os
@@ -68,7 +71,7 @@ class Simulation:
         someone = next(one for one in cast.PEOPLE if one.alias == alias)
         return msgspec.convert(someone.facts(cast.day(self.world.time, 300)), RecipientClass)
 
-    # ---- what may happen -----------------------------------------------------------------------------------------------
+    # ---- what may happen
 
     def run(self, steps):
         moves = [
@@ -117,7 +120,8 @@ class Simulation:
                 before = self.settled.get((party, name))
                 if before in {"in_force", "dead"}:
                     assert slot.state == before, (
-                        f"seed {self.world.seed}, step {self.steps}: {party} saw {name[:8]} turn from {before} to {slot.state}"
+                        f"seed {self.world.seed}, step {self.steps}: "
+                        f"{party} saw {name[:8]} turn from {before} to {slot.state}"
                     )
                 self.settled[party, name] = slot.state
         decided = {}
@@ -262,7 +266,7 @@ class Simulation:
         self.restarts += 1
 
     def break_disk(self):
-        """The next commit of one node fails: before it (nothing happened) or after it (it happened, and nobody was told)."""
+        """The next commit of one node fails: before it (nothing happened) or after it (it did, and nobody was told)."""
         node = self.world.nodes[self.one()]
         where = self.dice.choice(["before-commit", "after-commit"])
 
@@ -297,14 +301,8 @@ def test_a_short_history(tmp_path, seed):
 
 @pytest.mark.slow
 def test_soak(tmp_path_factory):
-    until, seed, steps, decided, faults, restarts = (
-        time.monotonic() + float(os.environ.get("RELTO_SOAK_S", "600")),
-        1000,
-        0,
-        0,
-        0,
-        0,
-    )
+    until = time.monotonic() + float(os.environ.get("RELTO_SOAK_S", "600"))
+    seed, steps, decided, faults, restarts = 1000, 0, 0, 0, 0
     while time.monotonic() < until:
         seed += 1
         simulation = Simulation(tmp_path_factory.mktemp(f"seed-{seed}"), seed)
@@ -314,5 +312,6 @@ def test_soak(tmp_path_factory):
         restarts += simulation.restarts
         decided += len({name for (_, name), state in simulation.settled.items() if state in {"in_force", "dead"}})
     print(
-        f"\nsoak: seeds {1001}..{seed}, {steps} steps, {decided} proposals decided, {faults} disk faults, {restarts} restarts, 0 violations"
+        f"\nsoak: seeds {1001}..{seed}, {steps} steps, {decided} proposals decided,"
+        f" {faults} disk faults, {restarts} restarts, 0 violations"
     )

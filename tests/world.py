@@ -1,7 +1,8 @@
 """A partnership in one process: nodes with real ledgers and databases, on a seeded clock, network and disk.
 
-The very code that a served node runs, with the outside faked: `World.deliver` is the network (it can drop, delay and repeat), `World.clock` the time,
-each node's `Sqlite` the disk (in memory or in a directory), randomness a seeded stream. `check(world)` verifies every ledger and mirror after a step.
+The very code that a served node runs, with the outside faked: `World.deliver` is the network (it can drop, delay and
+repeat), `World.clock` the time, each node's `Sqlite` the disk (in memory or in a directory), randomness a seeded
+stream. `check(world)` verifies every ledger and mirror after a step.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ class World:
         if (caller, target) in self.cut or (target, caller) in self.cut or self.chance.random() < self.loss:
             raise Unavailable(f"{target} does not answer {caller}")
 
-    # ---- parties --------------------------------------------------------------------------------------------------------
+    # ---- parties
 
     def start(self, party: str, name: str) -> Node:
         config = Config(
@@ -124,7 +125,7 @@ class World:
         node = self.nodes[party]
         return node.submit(self.sign(party, node.draft(kind, **fields)))
 
-    # ---- the network ----------------------------------------------------------------------------------------------------------
+    # ---- the network
 
     def sync(self, *parties: str, rounds: int = 6) -> None:
         """Everyone fetches from everyone it has pinned until nothing new comes, at most `rounds` times."""
@@ -151,7 +152,7 @@ class World:
         self.deliver(caller, target.me)
         return target.inception()
 
-    # ---- the partnership ---------------------------------------------------------------------------------------------------------
+    # ---- the partnership
 
     def found(self, *members: str) -> str:
         """Joins, charter, three consents, acknowledgements; returns the founding id."""
@@ -190,7 +191,7 @@ class World:
 
 
 def check(world: World) -> None:
-    """Every ledger and every mirror recomputed from its stored bytes; mirrors are prefixes; registers agree where both may see."""
+    """Every ledger and mirror recomputed from its bytes; mirrors are prefixes; registers agree where both may see."""
     for node in world.nodes.values():
         for origin in node.store.origins():
             owner = next(other for other in world.nodes.values() if other.origin == origin)

@@ -7,7 +7,8 @@
     relto seal, open, verify   packages and proofs             relto sync, relto ledger  exchange and proof
     relto audit                replay past releases            relto demo                the story
 
-`--node DIR` (or RELTO_NODE, or here) says which node; `--json` prints values. Exit status: 0 permit or done, 1 deny, 2 error, 3 undetermined.
+`--node DIR` (or RELTO_NODE, or here) says which node; `--json` prints values.
+Exit status: 0 permit or done, 1 deny, 2 error, 3 undetermined.
 """
 
 from relto.cli.main import run

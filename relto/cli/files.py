@@ -128,7 +128,7 @@ def _open(options: argparse.Namespace) -> int:
     return 0
 
 
-# ---- verify anything --------------------------------------------------------------------------------------------------------------
+# ---- verify anything
 
 
 def _verify(options: argparse.Namespace) -> int:
@@ -162,7 +162,7 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _log_key(node: Node, origin: str) -> Verifier:
-    """The key of a ledger as this node has it: from its own mirror or from whom it pinned, never from the thing that is checked."""
+    """The key of a ledger as this node's mirror or pin has it, never as the thing that is checked has it."""
     if origin == node.origin:
         keys = node.register.scans[origin].chain[-1].keys
     else:
@@ -207,7 +207,8 @@ def _verify_proof(node: Node, data: bytes) -> dict[str, Any]:
     known = node.store.head(origin)
     same = known is not None and known.size >= opened.checkpoint.size
     return {
-        "is": f"{acts.kind_of(act)} {id_} by {act.author}, entry {proof.index} of {origin} at size {opened.checkpoint.size}",
+        "is": f"{acts.kind_of(act)} {id_} by {act.author},"
+        f" entry {proof.index} of {origin} at size {opened.checkpoint.size}",
         "act": msgspec.to_builtins(act),
         "proves": [
             "the act stands in that ledger under a checkpoint signed by its log key",

@@ -1,4 +1,7 @@
-"""`relto act`, `charter`, `law`, `party`, `project`, `engagement`, `item`, `label`: the agreed text, the acts under it, the catalogue."""
+"""The agreed text, the acts under it, the catalogue.
+
+`relto act`, `charter`, `law`, `party`, `project`, `engagement`, `item`, `label`.
+"""
 
 from __future__ import annotations
 
@@ -73,7 +76,7 @@ def add(commands: Any) -> None:
     join.set_defaults(call=_label_combine)
 
 
-# ---- acts -------------------------------------------------------------------------------------------------------------------
+# ---- acts
 
 
 def _add_act(commands: Any) -> None:
@@ -316,7 +319,8 @@ def _act_show(options: argparse.Namespace) -> int:
     if proposal:
         lines.append(f"state: {proposal['state']}" + (f" ({proposal['why']})" if proposal["why"] else ""))
         lines += [
-            f"  {v['party']}: {v['vote']}{'' if v['confirmed'] else ', not yet confirmed'}{', void: ' + v['void'] if v['void'] else ''}"
+            f"  {v['party']}: {v['vote']}{'' if v['confirmed'] else ', not yet confirmed'}"
+            f"{', void: ' + v['void'] if v['void'] else ''}"
             for v in proposal["votes"]
         ]
         lines += [f"  missing: {', '.join(proposal['missing'])}"] if proposal["missing"] else []
@@ -334,7 +338,7 @@ def _at(at: int) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(at / 1000))
 
 
-# ---- charter and law --------------------------------------------------------------------------------------------------------------
+# ---- charter and law
 
 
 def shipped(kind: str) -> list[str]:
@@ -400,7 +404,10 @@ def _charter_show(options: argparse.Namespace) -> int:
         "clauses": [msgspec.to_builtins(one) for one in agreed.clauses],
     }
     lines = [
-        f"{agreed.title} ({agreed.id}), engine {agreed.engine}, votes count when {agreed.confirm} ledgers acknowledge them"
+        (
+            f"{agreed.title} ({agreed.id}), engine {agreed.engine},"
+            f" votes count when {agreed.confirm} ledgers acknowledge them"
+        )
     ]
     for one in agreed.clauses:
         lines.append(
@@ -490,7 +497,7 @@ def _law_test(options: argparse.Namespace) -> int:
     return _results(options, rows)
 
 
-# ---- parties, projects, engagements, items ---------------------------------------------------------------------------------------------
+# ---- parties, projects, engagements, items
 
 
 def _party_list(options: argparse.Namespace) -> int:
@@ -598,7 +605,7 @@ def _item_show(options: argparse.Namespace) -> int:
     return 0
 
 
-# ---- labels ---------------------------------------------------------------------------------------------------------------------------------
+# ---- labels
 
 
 def _label_parse(options: argparse.Namespace) -> int:

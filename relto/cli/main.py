@@ -1,6 +1,7 @@
 """Arguments in, exit status out. Commands live beside this file; each returns its status.
 
-Errors go to standard error as `relto: error: …` and `relto: hint: …`; with `--json` as `{"error": …}` on standard output. Never a traceback.
+Errors go to standard error as `relto: error: …` and `relto: hint: …`; with `--json` as `{"error": …}` on standard
+output. Never a traceback.
 """
 
 from __future__ import annotations

@@ -18,7 +18,10 @@ MARK = {Three.YES: "+", Three.NO: "-", Three.UNKNOWN: "?"}
 def decision_lines(register: Register, question: Question, decision: Decision, *, full: bool) -> list[str]:
     lines = [
         decision.answer.upper(),
-        f"  {class_words(question.to)} · {question.item}@{question.version} · {question.purpose} · in {question.place} · {question.date}",
+        (
+            f"  {class_words(question.to)} · {question.item}@{question.version} · {question.purpose}"
+            f" · in {question.place} · {question.date}"
+        ),
     ]
     shown = (
         decision.findings

@@ -1,7 +1,8 @@
 """The demonstration: a whole partnership on this machine, told step by step.
 
-Four nodes as four processes, HTTP on loopback, each with its own directory, keys, ledger and database. All persons, organisations and acts are invented.
-It ends with status 0 and a table of counts; a check that does not hold ends it with status 1 and the number of its step.
+Four nodes as four processes, HTTP on loopback, each with its own directory, keys, ledger and database. All persons,
+organisations and acts are invented. It ends with status 0 and a table of counts; a check that does not hold ends it
+with status 1 and the number of its step.
 
     relto demo                       tell it and clean up
     relto demo --dir D               keep the directories: `relto may … --node D/gbr`

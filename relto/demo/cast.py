@@ -1,5 +1,8 @@
-"""Who and what the story is about. All persons, organisations and acts here are invented; the parties' names stand for the real states' roles in the
-charter and say nothing about what those states do."""
+"""Who and what the story is about.
+
+All persons, organisations and acts here are invented; the parties' names stand for the real states' roles in the
+charter and say nothing about what those states do.
+"""
 
 from __future__ import annotations
 

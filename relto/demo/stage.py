@@ -1,7 +1,7 @@
 """The stage: four nodes as four processes, and what the driver may do with them.
 
-The driver acts as the officers and people of all parties on one machine, by key files, which is what a demonstration is. Whatever it checks it reads
-from a node's files or over HTTP, never from what it remembers having done.
+The driver acts as the officers and people of all parties on one machine, by key files, which is what a demonstration
+is. Whatever it checks it reads from a node's files or over HTTP, never from what it remembers having done.
 """
 
 from __future__ import annotations
@@ -179,7 +179,7 @@ class Stage:
 
 
 def until(ready: Callable[[], object], what: str, patience_s: float = PATIENCE_S) -> float:
-    """Waits for something that another process does; returns the seconds it took. Raises: Failed naming what did not come."""
+    """Waits for what another process does; returns the seconds it took. Raises: Failed naming what did not come."""
     begun = time.monotonic()
     problem = ""
     while time.monotonic() - begun < patience_s:

@@ -1,4 +1,7 @@
-"""What words mean to a node: whom, which item, which day. The same for the command line, the API and the pages, so that they cannot disagree."""
+"""What words mean to a node: whom, which item, which day.
+
+One reading for the command line, the API and the pages, so that they cannot disagree.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ def parse_time(text: str) -> int:
             f"`{text[:40]}` is not a date", hint="write it as 2026-11-22 or 2026-11-22T10:00:00Z"
         ) from error
     if len(text) == 10:
-        # A day alone means its end for what was known, so that everything of the day counts; as a legal day it is the day.
+        # For what was known, a day alone means its end, so that all of it counts; as a legal day it is the day.
         found = found.replace(hour=23, minute=59, second=59, tzinfo=dt.UTC)
     if found.tzinfo is None:
         raise Malformed(f"`{text[:40]}` does not say its zone", hint="add Z or +10:00")
@@ -69,7 +72,8 @@ def recipient(node: Node, register: Register, who_: str) -> tuple[Declared, str,
         )
     if len(found) > 1:
         ways = ", ".join(
-            f"{one.recipient.organisation}#{one.id[:6]} ({one.heads} people, {'/'.join(one.recipient.nationalities or ('unstated',))})"
+            f"{one.recipient.organisation}#{one.id[:6]}"
+            f" ({one.heads} people, {'/'.join(one.recipient.nationalities or ('unstated',))})"
             for one in found[:6]
         )
         raise Malformed(f"`{who_[:80]}` means {len(found)} classes of people", hint=f"one of {ways}")

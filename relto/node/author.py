@@ -1,7 +1,7 @@
 """How a node writes into its own ledger: a draft, who must be able to read it, a signature, an entry.
 
-* `draft` fills in what every act carries; `submit` takes a signed act and refuses what would be void; `write` signs with the
-  node's own key. No key of a person is held here.
+* `draft` fills in what every act carries; `submit` takes a signed act and refuses what would be void; `write` signs
+  with the node's own key. No key of a person is held here.
 * Each entry is tagged for its readers alone, by a channel that `pin` opened for each.
 """
 
@@ -30,7 +30,10 @@ class Author(Held):
         return max(self.clock(), scan.time if scan else 0)
 
     def draft(self, kind: str, /, **fields: Any) -> Act:
-        """An act of this party with what every act carries filled in. Raises: Malformed for a field that the kind does not have."""
+        """An act of this party with what every act carries filled in.
+
+        Raises: Malformed for a field that the kind does not have.
+        """
         cls = acts.KINDS.get(kind)
         if cls is None:
             raise Malformed(f"`{kind}` is no kind of act", hint=f"one of {', '.join(sorted(acts.KINDS))}")
@@ -152,8 +155,10 @@ class Author(Held):
         )
 
     def _audience(self, project: str, areas: Sequence[str], label: Any, owners: Sequence[str]) -> set[str]:
-        """Participants in force of the item's project; of a closed pillar the named members. An outsider only when the label already names it, since
-        the register act tells that the item exists."""
+        """Participants in force of the item's project; of a closed pillar the named members.
+
+        An outsider only when the label already names it, since the register act tells that the item exists.
+        """
         charter = self.register.charter
         if charter is None:
             raise Refused("no partnership is founded yet", hint="`relto act list` shows whose consent is missing")
@@ -173,7 +178,7 @@ class Author(Held):
         return found | set(owners)
 
     def members(self) -> tuple[str, ...]:
-        """Whom an act for all members is addressed to: the charter's, the engagement's, or, before either, all that are pinned."""
+        """Whom an act for all is addressed to: the charter's members, the engagement's or, before either, all pinned."""
         if self.register.members:
             return self.register.members
         for one in self.register.slots.values():
@@ -183,7 +188,7 @@ class Author(Held):
         return tuple(sorted(self.peers()))
 
     def _all_members(self) -> tuple[str, ...]:
-        """To whom an act must be open for its leaf to say that it is for all: nobody knows, until this node knows the members."""
+        """To whom an act must be open for its leaf to say that it is for all: none until this node knows them."""
         if self.register.members or not self.config.pin:
             return self.register.members or tuple(self.peers())
         for stated in self.register.stated.values():
@@ -279,7 +284,8 @@ class Author(Held):
 
     def _channel(self, reader: str) -> bytes:
         rows = self.store.query(
-            "select c.key from channels c join peers p on p.party = c.reader and p.inception = c.inception where c.reader = $1",
+            "select c.key from channels c join peers p on p.party = c.reader and p.inception = c.inception"
+            " where c.reader = $1",
             (reader,),
         )
         if not rows:
@@ -289,9 +295,9 @@ class Author(Held):
     # ---- parties known to be themselves
 
     def pin(self, envelope: bytes, how: str, inception: str = "") -> Pinned:
-        """A party by its entry 0. inception: the id that someone vouches for; words compared on the telephone otherwise.
+        """A party by its entry 0. inception: the id that someone vouches for; else words are compared by telephone.
 
-        Raises: Malformed, Forged when it is not a sound inception or not the one expected; Conflict when another one is pinned.
+        Raises: Malformed, Forged when it is no sound inception or not the expected one; Conflict when another is pinned.
         """
         with self.lock:
             act, id_, signed = acts.open_act(envelope)
@@ -312,7 +318,8 @@ class Author(Held):
                 raise Refused("a node does not pin itself")
             if known is None:
                 self.store.execute(
-                    "insert into peers (party, inception, origin, address, envelope, how) values ($1, $2, $3, $4, $5, $6)",
+                    "insert into peers (party, inception, origin, address, envelope, how)"
+                    " values ($1, $2, $3, $4, $5, $6)",
                     (act.author, id_, act.log, act.address, envelope, how),
                 )
                 self._open_channel(act.author, id_, act.keys.opening)

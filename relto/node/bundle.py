@@ -4,8 +4,9 @@
     ledgers/N/     leaves, openings and checkpoint of each ledger the releases rest on
     objects/       texts by digest
 
-Reading it verifies everything again: checkpoints by the log keys in the inceptions, leaves by the tree, openings by their leaves, the founding by the
-fold, and the founding id by the auditor's own pin. What the bundle opens is the owner's to open; names of people are not in it.
+Reading it verifies everything again: checkpoints by the log keys in the inceptions, leaves by the tree, openings by
+their leaves, the founding by the fold, and the founding id by the auditor's own pin. What the bundle opens is the
+owner's to open; names of people are not in it.
 """
 
 from __future__ import annotations

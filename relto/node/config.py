@@ -18,7 +18,10 @@ FILE = "relto.toml"
 
 
 class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """party, partnership: ids. url: where this node answers, scheme and host and port. demo: built-in log-in and signing by button, loopback only."""
+    """party, partnership: ids. url: where this node answers, scheme and host and port.
+
+    demo: built-in log-in and signing by button, loopback only.
+    """
 
     party: Annotated[str, Meta(pattern=r"\A[a-z0-9][a-z0-9-]{0,63}\Z")]
     partnership: Annotated[str, Meta(pattern=r"\A[a-z0-9][a-z0-9-]{0,63}\Z")]

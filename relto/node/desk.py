@@ -1,6 +1,7 @@
-"""Writing to a node from its own machine: through the serving process when there is one, else under the directory's lock.
+"""Writing to a node from its own machine: through the serving process if there is one, else under the directory lock.
 
-The socket stands in the node's directory, readable by its owner alone; who may open the directory may write, and nobody else.
+The socket stands in the node's directory, readable by its owner alone: who may open the directory may write, nobody
+else.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a node owes after new entries, written by its own key: channels, receipts, settlements, disclosures, acknowledgements.
+"""What a node owes after new entries, by its own key: channels, receipts, settlements, disclosures, acknowledgements.
 
 A node never acknowledges what it has not durably stored, and never acknowledges for acknowledgements alone.
 """
@@ -25,7 +25,7 @@ class Duties(Author):
     """See the module. `tend` does all of them; each may be repeated without harm."""
 
     def tend(self, reach: Callable[[str, str], bytes] | None = None) -> int:
-        """Writes what this node owes after new entries; returns how many acts. reach(address, origin) fetches a stranger's entry 0."""
+        """Writes what this node owes; returns how many acts. reach(address, origin) fetches a stranger's entry 0."""
         with self.lock:
             before = self.log.head.size
             if reach is not None:
@@ -61,7 +61,10 @@ class Duties(Author):
                     continue  # next time
 
     def _receive(self) -> None:
-        """A receipt for each release to our people: it matches what we vouched for, or it is disputed. One more when the package opened."""
+        """A receipt for each release to our people: it matches what we vouched for, or it is disputed.
+
+        One more when the package opened.
+        """
         opened = {str(row[0]) for row in self.store.query("SELECT release FROM opened")}
         for release in list(self.register.releases.values()):
             if release.terms.to.party != self.me or release.party == self.me:
@@ -143,7 +146,7 @@ class Duties(Author):
     # ---- acknowledging
 
     def _uncovered(self) -> bool:
-        """Whether a mirrored ledger holds something that is no acknowledgement and that our newest acknowledge does not cover, or an hour has passed."""
+        """Whether an hour has passed, or a mirror holds more than acknowledgements beyond our newest acknowledge."""
         if not (self.register.partnership or self._founding()):
             return False
         last = self.register.acks.get(self.me)
@@ -158,7 +161,7 @@ class Duties(Author):
         return last is not None and self.clock() - last[1].at > HOUR_MS
 
     def acknowledge(self) -> str:
-        """What this node has durably ingested of each ledger, and the common digest at that sight; returns the act's id."""
+        """What this node has durably stored of each ledger, and the common digest at that sight. Returns the act id."""
         with self.lock:
             heads = []
             for pinned in sorted(self.peers().values(), key=lambda p: p.origin):
@@ -179,7 +182,10 @@ class Duties(Author):
             return acts.act_id(acts.write(draft))
 
     def sight(self) -> str:
-        """An own acknowledge that covers everything stored: what a release may name. Written when the last one is behind or its sight is old."""
+        """An own acknowledge that covers everything stored: what a release may name.
+
+        Written when the last one is behind or its sight is old.
+        """
         with self.lock:
             last = self.register.acks.get(self.me)
             current = {p.origin: held for p in self.peers().values() if (held := self._held_head(p)) is not None}
@@ -197,7 +203,7 @@ class Duties(Author):
         return (int(rows[0][0]), bytes(rows[0][1]), bytes(rows[0][2]), int(rows[0][3])) if rows else None
 
     def _clock_ahead(self, origin: str) -> bool:
-        """One wrong clock must not drag all: a ledger dated far ahead is not acknowledged until our clock has reached it."""
+        """One wrong clock must not drag all: a ledger dated far ahead is acknowledged when our clock has reached it."""
         scan = self.register.scans.get(origin)
         return scan is not None and scan.time > self.clock() + AHEAD_MS_MAX
 

@@ -1,7 +1,7 @@
 """What a node holds: its own ledger, what it mirrors of the others, the texts they name, and the register that follows.
 
-Memory is read from the store once and then grows with it. An opening that does not fit its leaf stays out and is shown: it is
-evidence, not an act.
+Memory is read from the store once and then grows with it. An opening that does not fit its leaf stays out and is shown:
+it is evidence, not an act.
 """
 
 from __future__ import annotations
@@ -198,7 +198,7 @@ class Held:
         self._register = None
 
     def _take(self, origin: str, index: int, leaf: bytes, opening: tuple[bytes, bytes] | None) -> Entry:
-        """One more entry into memory. An opening that does not hold is kept out and shown: a wrong one is evidence, not an act."""
+        """One more entry into memory; an opening that does not hold is kept out and shown."""
         try:
             one = acts.entry(origin, index, leaf, opening, mine=self._is_mine(origin, leaf))
         except (Malformed, Forged) as error:
@@ -232,7 +232,7 @@ class Held:
             self._register = None
 
     def _texts(self) -> dict[str, bytes]:
-        """All texts by digest. They are few (charters, packs, lists), never change, and a fold is a function of them."""
+        """All texts by digest. They are few (charters, packs, lists), never change, and the fold reads them."""
         for digest in self._named():
             if digest not in self._held and self.objects.has(bytes.fromhex(digest)):
                 self._held[digest] = self.objects.get(bytes.fromhex(digest))

@@ -135,7 +135,7 @@ def read_signer(path: Path) -> SecretKey:
 
 
 class FileKeys:
-    """The online keys as files, each read when it is first needed: an RSA key takes longer to load than a question to answer."""
+    """The online keys as files, each read when first needed: an RSA key loads slower than a question is answered."""
 
     def __init__(self, directory: Path) -> None:
         self._files = KeyFiles(directory / "keys" / "online")
@@ -187,7 +187,7 @@ def open_node(
     try:
         _ = keys.opening
     except (NotFound, Refused):
-        # Without the opening key one reads all the same, but does not know which closed leaves are addressed to this party.
+        # Without the opening key one can read, but not tell which closed leaves are addressed to this party.
         return Node(config, store, Directory(directory / "objects"), None, clock, random)
     return Node(config, store, Directory(directory / "objects"), keys, clock, random)
 

@@ -1,7 +1,8 @@
 """Taking in another party's ledger: fetched, verified, then stored.
 
-Members mirror each other entry by entry; an outsider takes the entries open to it, each proven against the head. A rewind, a fork
-or damage is kept as an alarm and nothing of it is stored; a fork is written with its proof into our own ledger.
+Members mirror each other entry by entry; an outsider takes the entries open to it, each proven against the head. A
+rewind, a fork or damage is kept as an alarm and nothing of it is stored; a fork is written with its proof into our own
+ledger.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from relto.node.held import READ_MAX, Pinned
 
 
 class Delivered(Struct, frozen=True, kw_only=True):
-    """An opening as it travels: with its leaf, and for a reader that holds no tiles with the proof that it stands in the tree of `size`."""
+    """An opening as it travels: with its leaf and, for a reader without the whole ledger, the proof that it is there."""
 
     index: int
     leaf: bytes
@@ -60,13 +61,13 @@ class Mirror(Author):
     """See the module. The lock is not held while the network answers."""
 
     def whole(self) -> bool:
-        """Whether this node mirrors that party's ledger entry by entry: members mirror members and introduced outsiders; an outsider gets parts."""
+        """Whether this node mirrors others entry by entry: a member does, an outsider gets parts."""
         if self.register.charter is not None:
             return self.me in self.register.members
         return not self.config.pin
 
     def ingest(self, peer: Peer) -> int:
-        """Fetches, verifies, stores; returns the number of new entries and openings. The lock is not held while the network answers.
+        """Fetches, verifies, stores; returns the number of new entries and openings.
 
         Raises: Forged (rewind, fork, damage: kept as an alarm, nothing stored), Unavailable.
         """
@@ -156,12 +157,14 @@ class Mirror(Author):
         with self.lock, self.store.transaction("parts"):
             for one in fresh:
                 self.store.execute(
-                    "INSERT INTO parts (origin, idx, leaf, salt, envelope) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+                    "INSERT INTO parts (origin, idx, leaf, salt, envelope)"
+                    " VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
                     (origin, one.index, one.leaf, one.salt, one.envelope),
                 )
             self.store.execute(
                 "INSERT INTO part_heads (origin, size, root, note, seen) VALUES ($1, $2, $3, $4, $5)"
-                " ON CONFLICT (origin) DO UPDATE SET size = $2, root = $3, note = $4, seen = $5 WHERE part_heads.size <= $2",
+                " ON CONFLICT (origin) DO UPDATE SET size = $2, root = $3, note = $4, seen = $5"
+                " WHERE part_heads.size <= $2",
                 (origin, to.size, to.root, note, self.clock()),
             )
         if fresh:
@@ -206,7 +209,8 @@ class Mirror(Author):
         if proof is not None:
             self._accuse(head.origin, proof)
             raise Forged(
-                f"`{head.origin}` signed two histories (sizes {old.size} and {new.size}): a fork, and the proof is in our ledger"
+                f"`{head.origin}` signed two histories (sizes {old.size} and {new.size}):"
+                " a fork, and the proof is in our ledger"
             )
         if new.size < old.size:
             raise Forged(f"`{head.origin}` shows size {new.size} after size {old.size}: a ledger never shrinks")

@@ -1,10 +1,11 @@
 """One party's node: its own ledger, what it mirrors of the others, and what follows from both.
 
-Synchronous and with one writer: the server calls it through one thread, the command line holds the directory's lock. Time comes
-from one `Clock` given at construction and randomness from one source, so the in-process world of the tests runs the same code.
+Synchronous and with one writer: the server calls it through one thread, the command line holds the directory's lock.
+Time comes from one `Clock` given at construction and randomness from one source, so the in-process world of the tests
+runs the same code.
 
-Left to right: `held` (what is stored, and the register of it), `author` (writing own acts), `mirror` (taking in other ledgers),
-`duties` (what is owed after new entries), and here what the node serves to others.
+Left to right: `held` (what is stored, and the register of it), `author` (writing own acts), `mirror` (taking in other
+ledgers), `duties` (what is owed after new entries), and here what the node serves to others.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class Node(Mirror, Duties):
     """See the module."""
 
     def serves_whole(self, party: str) -> bool:
-        """Whether that party gets this ledger entry by entry: members of each other, anyone pinned before a founding, members from an outsider."""
+        """Whether that party gets this ledger entry by entry: a member does, and before a founding anyone pinned."""
         if self.register.charter is None:
             return True
         return party in self.register.members

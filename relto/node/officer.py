@@ -1,7 +1,8 @@
 """The officer's side: drafts from plain words, signing requests, signatures by key files.
 
-A node shows an act in words and hands out a *signing request*: the exact bytes and their reading. `sign` adds a signature on the officer's own
-machine, with no node and no network; whoever has the request with enough signatures takes it back to the node.
+A node shows an act in words and hands out a *signing request*: the exact bytes and their reading. `sign` adds a
+signature on the officer's own machine, with no node and no network; whoever has the request with enough signatures
+takes it back to the node.
 """
 
 from __future__ import annotations
@@ -25,7 +26,10 @@ REQUEST_MAX = 131_072
 
 
 class Request(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """payload: the act's bytes. reads: the same in words. needs: who must sign, as key names, and how many. signatures: those that are there."""
+    """payload: the act's bytes. reads: the same in words. signer, threshold, keys: who must sign, and how many.
+
+    signatures: those that are there.
+    """
 
     relto: Literal["signing-request"] = "signing-request"
     v: Literal[1] = 1
@@ -104,7 +108,7 @@ def envelope(one: Request) -> bytes:
 
 
 def offline_signers(directory: Path, one: Request) -> list[SecretKey]:
-    """As many of the asked keys as the threshold says, from `keys/offline` of a node's directory: for one machine that plays all parts.
+    """As many of the asked keys as the threshold says, out of `keys/offline`: for one machine that plays all parts.
 
     Raises: NotFound when they have been carried away, as they should be.
     """
@@ -124,7 +128,7 @@ def offline_signers(directory: Path, one: Request) -> list[SecretKey]:
     return found
 
 
-# ---- words to acts ----------------------------------------------------------------------------------------------------------
+# ---- words to acts
 
 
 def fields(kind: str, words: Sequence[str]) -> dict[str, Any]:
@@ -212,7 +216,7 @@ def _shape(value: Any, hint: Any) -> Any:
 
 
 def _compact(value: str, kinds: Iterable[Any]) -> Any:
-    """`GBR OFFICIAL` for a level, `2026-01-01..2027-01-01` for a term, `500 GBP` for money, `gbr/x@2` for an item's version."""
+    """`GBR OFFICIAL` for a level, `2026-01-01..2027-01-01` for a term, `500 GBP` for money, `gbr/x@2` for a version."""
     from relto.label import Level
 
     for kind in kinds:
@@ -242,7 +246,7 @@ def _arms(hint: Any) -> list[Any]:
     return [hint]
 
 
-# ---- acts to words ------------------------------------------------------------------------------------------------------------
+# ---- acts to words
 
 
 def reading(act: Act) -> list[str]:

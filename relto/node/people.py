@@ -1,6 +1,7 @@
 """The party's own people: who they are, behind which pseudonym, and as which class others see them.
 
-Names stand in one private table and nowhere else: not in an act, a leaf, a manifest or a log line. Erasing a row changes no ledger and no replay.
+Names stand in one private table and nowhere else: not in an act, a leaf, a manifest or a log line. Erasing a row
+changes no ledger and no replay.
 
 Contracts of the design, section 3.
 """

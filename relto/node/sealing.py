@@ -1,4 +1,6 @@
-"""Sealing at the owner's node: a registered item becomes a package whose policy names it, whose shares its owners hold, whose label is the register's.
+"""Sealing at the owner's node: a registered item becomes a package.
+
+Its policy names the item, its shares are held by the owners, its label is the register's.
 
 Source: spec/package.md; contracts of the design, sections 13 and 20.
 """
@@ -22,7 +24,8 @@ def seal_item(
 ) -> Sealed:
     """Seals a file (a path or an open stream) for the owners of an item.
 
-    Raises: Refused for an item of another party, a retired one, or one that the label releases to nobody; what `package.seal` raises.
+    Raises: Refused for an item of another party, a retired one, or one whose label releases it to nobody; what
+    `package.seal` raises.
     """
     if node.keys is None:
         raise Refused("this node's keys are not readable here")
@@ -52,7 +55,7 @@ def seal_item(
 
 
 def _shares(node: Node, item: ItemState) -> tuple[ShareFor, ...]:
-    """Each owner's node holds what the item's rule gives it: the whole key for one of them, a share each for all, any k of n."""
+    """Each owner's node holds what the item's rule gives it: the whole key, a share each for all, or any k of n."""
     nodes = []
     for party in item.facts.owners:
         state = node.register.party(party)

@@ -1,4 +1,4 @@
-"""A node as a process: one writer, two doors (HTTP, and a socket for the own machine), one loop that keeps up with the others."""
+"""A node as a process: one writer, two doors (HTTP, and a socket for the own machine), one loop that keeps up."""
 
 from __future__ import annotations
 
@@ -35,7 +35,10 @@ Web = Callable[[Service], list[BaseRoute]]
 
 
 def serve(directory: Path, *, quiet: bool, web: Web | None = None) -> int:
-    """Serves until it is told to stop (SIGINT, SIGTERM). Raises: Conflict while another process holds the directory; Unavailable for a taken port."""
+    """Serves until it is told to stop (SIGINT, SIGTERM).
+
+    Raises: Conflict while another process holds the directory; Unavailable for a taken port.
+    """
     with home.locked(directory):
         node = home.open_node(directory, write=True)
         _ = node.log.head  # verifies the stored ledger before anything is signed or served
@@ -117,7 +120,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 async def keep_up(service: Service) -> None:
-    """Fetches from the others when hinted or when the interval has passed, writes what is owed, and hints the others when the own ledger grew.
+    """Fetches when hinted or when the interval has passed, writes what is owed, hints the others when the ledger grew.
 
     A partner that is down costs its own time-out and nothing else; a hint may be lost, the interval catches up.
     """

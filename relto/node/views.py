@@ -1,6 +1,7 @@
-"""What a node shows, as plain values: the JSON of the command line, of the API and of the pages is this and nothing else.
+"""What a node shows, as plain values: the JSON of the command line, the API and the pages is this and nothing else.
 
-Lists carry `results`, `count`, `complete`, `next`, `day`, `sight`. What the viewer may not know is not there, not blanked out.
+Lists carry `results`, `count`, `complete`, `next`, `day`, `sight`. What the viewer may not know is not there, never
+blanked out.
 
 Contracts of the design, section 19; spec/api.md.
 """
@@ -45,7 +46,7 @@ def listing(
     }
 
 
-# ---- decisions --------------------------------------------------------------------------------------------------------------
+# ---- decisions
 
 
 def fact_view(fact: Fact) -> View:
@@ -150,7 +151,7 @@ def withdrawal_view(register: Register, day: int, found: Withdrawal) -> View:
     return {**view, "day": date_of(day), "sight": sight_view(register)}
 
 
-# ---- governance ----------------------------------------------------------------------------------------------------------------
+# ---- governance
 
 
 def proposal_view(register: Register, one: Proposal) -> View:
