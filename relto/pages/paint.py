@@ -335,6 +335,9 @@ def _proposal(node: Node, view: View, query: Query) -> tuple[str, Row]:
             )
     given, needed = len(by_party), len(view["voters"])
     lede = f"{_sentence(_name(node, view['author']))} proposed it. {given} of {needed} votes are given."
+    stopped = sorted({d.author for d in node.register.denials if d.subject == view["id"] and d.kind == "suspend"})
+    if stopped:
+        lede += f" Suspended since by {', '.join(_name(node, party) for party in stopped)}."
     if view["why"]:
         lede += f" It {view['why']}."
     register = node.register
