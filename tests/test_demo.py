@@ -68,6 +68,13 @@ def test_the_commands_work_by_themselves_on_its_directories(told):
     assert audited["counts"]["differs"] == 0
     assert relto("verify", str(directory / "packages" / "array-processing.tdf"), "--node", aus).returncode == 0
     assert relto("impact", "--withdraw", "usa", "--on", "2030-01-01", "--node", gbr).returncode == 0
+    shown = relto("item", "show", "gbr/array-processing", "--node", gbr).stdout
+    assert "areas: undersea\n" in shown
+    assert not re.search(r"\[|True|None", shown)
+    for words, says in ((("--purpose", "fun"), "no purpose of the charter"), (("--place", "japan"), "not a country")):
+        wrong = relto("may", "aus/southern-hydro", "gbr/array-processing", "--node", gbr, *words)
+        assert wrong.returncode == 2
+        assert says in wrong.stderr
     unknown = relto("may", "jpn/nobody", "gbr/array-processing", "--node", gbr)
     assert unknown.returncode == 2
     assert unknown.stderr.startswith("relto: error: ")

@@ -19,7 +19,7 @@ from relto import acts, charter, law
 from relto.acts import Act
 from relto.charter.text import is_date
 from relto.cli.main import common, emit, node_dir
-from relto.cli.show import table
+from relto.cli.show import table, view_lines
 from relto.errors import Malformed, NotFound, ReltoError
 from relto.label import banner, combine, parse
 from relto.node import officer, views
@@ -520,7 +520,7 @@ def _party_show(options: argparse.Namespace) -> int:
     view = views.party_view(node.register, options.id, _now(), node.problems())
     roster = node.register.rosters.get(options.id)
     view["roster"] = [] if roster is None else [msgspec.to_builtins(one) for one in roster.terms.classes]
-    emit(view, as_json=options.json, lines=[f"{name}: {value}" for name, value in view.items()])
+    emit(view, as_json=options.json, lines=view_lines(view))
     return 0
 
 
@@ -572,7 +572,7 @@ def _engagement_show(options: argparse.Namespace) -> int:
             hint="`relto engagement list` shows them; `relto act list --kind propose` what is open",
         )
     view = views.engagement_view(register, register.engagements[options.id], _now())
-    emit(view, as_json=options.json, lines=[f"{name}: {value}" for name, value in view.items()])
+    emit(view, as_json=options.json, lines=view_lines(view))
     return 0
 
 
@@ -601,7 +601,7 @@ def _item_show(options: argparse.Namespace) -> int:
 
     register = open_node(node_dir(options)).register
     view = views.item_view(register, register.item(*item_name(options.id)))
-    emit(view, as_json=options.json, lines=[f"{name}: {value}" for name, value in view.items()])
+    emit(view, as_json=options.json, lines=view_lines(view))
     return 0
 
 

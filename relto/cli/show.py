@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import UNSET, UnsetType
@@ -141,3 +141,25 @@ def table(rows: Sequence[Sequence[Any]], header: Sequence[str]) -> list[str]:
     ]
     widths = [max(len(row[n]) for row in cells) for n in range(len(header))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
+
+
+def view_lines(view: Mapping[str, Any], indent: str = "") -> list[str]:
+    """One line a field: what holds several fields is set in below its name, and nothing stands as it does in Python."""
+    lines = []
+    for name, value in view.items():
+        shown = name.replace("_", " ")
+        rows = [value] if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else []
+        if any(isinstance(one, Mapping) for one in rows):
+            for row in rows:
+                lines += [f"{indent}{shown}:", *view_lines(row, indent + "  ")]
+        elif isinstance(value, list | tuple):
+            lines.append(f"{indent}{shown}: {', '.join(map(str, value)) or 'none'}")
+        else:
+            lines.append(f"{indent}{shown}: {_shown(value)}")
+    return lines
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "-"  # not stated, which is another thing than an empty list
+    return ("yes" if value else "no") if isinstance(value, bool) else str(value)

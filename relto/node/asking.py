@@ -6,12 +6,15 @@ One reading for the command line, the API and the pages, so that they cannot dis
 from __future__ import annotations
 
 import datetime as dt
+import re
 
 from relto.acts import Register
 from relto.errors import Malformed, NotFound
 from relto.node.node import Node
 from relto.node.people import person_class
 from relto.release import Declared, Question, rosters, usual
+
+_PLACE = re.compile(r"[A-Z]{3}")
 
 
 def parse_time(text: str) -> int:
@@ -78,12 +81,17 @@ def recipient(node: Node, register: Register, who_: str) -> tuple[Declared, str,
         )
         raise Malformed(f"`{who_[:80]}` means {len(found)} classes of people", hint=f"one of {ways}")
     party = register.parties.get(found[0].recipient.party)
-    return found[0], party.code if party else found[0].recipient.party.upper()[:3], "party"
+    return found[0], party.code if party else found[0].recipient.party.upper(), "party"
 
 
 def question(
     node: Node, register: Register, day: int, who_: str, item: str, purpose: str = "", place: str = ""
 ) -> Question:
     to, usual_place, _ = recipient(node, register, who_)
+    known = {one.id for one in register.charter.purposes} if register.charter else set()
+    if purpose and purpose not in known:
+        raise Malformed(f"`{purpose[:80]}` is no purpose of the charter", hint=f"one of {', '.join(sorted(known))}")
+    if place and not _PLACE.fullmatch(place):
+        raise Malformed(f"`{place[:80]}` is not a country", hint="three capital letters of ISO 3166, for example AUS")
     name, version = item_name(item)
     return usual(register, register.item(name, version), to.recipient, day, purpose, place or usual_place)
