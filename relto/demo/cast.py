@@ -129,25 +129,70 @@ def items(now: int, opaque: dict[str, str]) -> dict[str, dict[str, Any]]:
         "flags": (),
     }
     return {
-        ITEM_A: {**common, "item": ITEM_A, "opaque": opaque[ITEM_A], "title": "Array processing notes", "project": PROJECT, "areas": (AREA,),
-                 "label": label("OFFICIAL-SENSITIVE", "AUS", "GBR", "USA"), "entries": {"AUS": (), "GBR": ("ML22",), "USA": ()}},
-        ITEM_B: {**common, "item": ITEM_B, "opaque": opaque[ITEM_B], "title": "Sea trial protocol", "project": PROJECT, "areas": (AREA,),
-                 "label": label("OFFICIAL", "AUS", "GBR", "JPN", "USA"), "entries": {"AUS": (), "GBR": (), "USA": ()}},
-        ITEM_C: {**common, "item": ITEM_C, "opaque": opaque[ITEM_C], "title": "Pump trials", "project": CLOSED_PROJECT, "areas": (),
-                 "label": label("SECRET", "AUS", "GBR", "USA"), "entries": {"AUS": (), "GBR": ("ML22",), "USA": ()}},
-    }  # fmt: skip
+        ITEM_A: {
+            **common,
+            "item": ITEM_A,
+            "opaque": opaque[ITEM_A],
+            "title": "Array processing notes",
+            "project": PROJECT,
+            "areas": (AREA,),
+            "label": label("OFFICIAL-SENSITIVE", "AUS", "GBR", "USA"),
+            "entries": {"AUS": (), "GBR": ("ML22",), "USA": ()},
+        },
+        ITEM_B: {
+            **common,
+            "item": ITEM_B,
+            "opaque": opaque[ITEM_B],
+            "title": "Sea trial protocol",
+            "project": PROJECT,
+            "areas": (AREA,),
+            "label": label("OFFICIAL", "AUS", "GBR", "JPN", "USA"),
+            "entries": {"AUS": (), "GBR": (), "USA": ()},
+        },
+        ITEM_C: {
+            **common,
+            "item": ITEM_C,
+            "opaque": opaque[ITEM_C],
+            "title": "Pump trials",
+            "project": CLOSED_PROJECT,
+            "areas": (),
+            "label": label("SECRET", "AUS", "GBR", "USA"),
+            "entries": {"AUS": (), "GBR": ("ML22",), "USA": ()},
+        },
+    }
 
 
 def item_d(opaque: str) -> dict[str, Any]:
     """An American item that no list names, so that a withdrawal of the United States has something to stop."""
-    return {"item": ITEM_D, "version": 1, "opaque": opaque, "title": "Range schedule", "organisation": USA_ORG, "owners": ("usa",),
-            "release": acts.ReleaseRule(rule="one"), "nature": "technical_data", "origins": ("USA",), "flags": (), "project": PROJECT, "areas": (AREA,),
-            "label": Label(levels=(Level(system="USA", level="UNCLASSIFIED"),), rel=("AUS", "GBR", "USA")), "entries": {"AUS": (), "GBR": (), "USA": ()}}  # fmt: skip
+    return {
+        "item": ITEM_D,
+        "version": 1,
+        "opaque": opaque,
+        "title": "Range schedule",
+        "organisation": USA_ORG,
+        "owners": ("usa",),
+        "release": acts.ReleaseRule(rule="one"),
+        "nature": "technical_data",
+        "origins": ("USA",),
+        "flags": (),
+        "project": PROJECT,
+        "areas": (AREA,),
+        "label": Label(levels=(Level(system="USA", level="UNCLASSIFIED"),), rel=("AUS", "GBR", "USA")),
+        "entries": {"AUS": (), "GBR": (), "USA": ()},
+    }
 
 
 def determination_d(on: str) -> dict[str, Any]:
-    return {"item": ITEM_D, "version": 1, "on": on, "jurisdiction": "USA", "authority": "us-not-controlled", "condition": "judged", "holds": True,
-            "reason": "Dates and places of trials: no paragraph of the USML describes them"}  # fmt: skip
+    return {
+        "item": ITEM_D,
+        "version": 1,
+        "on": on,
+        "jurisdiction": "USA",
+        "authority": "us-not-controlled",
+        "condition": "judged",
+        "holds": True,
+        "reason": "Dates and places of trials: no paragraph of the USML describes them",
+    }
 
 
 def attestations(party: str, now: int) -> list[dict[str, Any]]:
@@ -164,20 +209,52 @@ def attestations(party: str, now: int) -> list[dict[str, Any]]:
 
 
 def determination_a(on: str) -> dict[str, Any]:
-    return {"item": ITEM_A, "version": 1, "on": on, "jurisdiction": "GBR", "authority": "gb-ogl-aukus", "condition": "not-excluded", "holds": True,
-            "reason": "Read against the licence's list: passive processing of own measurements is not on it"}  # fmt: skip
+    return {
+        "item": ITEM_A,
+        "version": 1,
+        "on": on,
+        "jurisdiction": "GBR",
+        "authority": "gb-ogl-aukus",
+        "condition": "not-excluded",
+        "holds": True,
+        "reason": "Read against the licence's list: passive processing of own measurements is not on it",
+    }
 
 
 def determination_b(on: str) -> dict[str, Any]:
-    return {"item": ITEM_B, "version": 1, "on": on, "jurisdiction": "GBR", "authority": "gb-not-controlled", "condition": "judged", "holds": True,
-            "reason": "A protocol for booking a range: no entry of schedule 2 or 3 describes it"}  # fmt: skip
+    return {
+        "item": ITEM_B,
+        "version": 1,
+        "on": on,
+        "jurisdiction": "GBR",
+        "authority": "gb-not-controlled",
+        "condition": "judged",
+        "holds": True,
+        "reason": "A protocol for booking a range: no entry of schedule 2 or 3 describes it",
+    }
 
 
 def engagement_fields(now: int) -> dict[str, Any]:
-    return {"party": "jpn", "project": PROJECT, "role": "participant", "areas": (AREA,), "ceiling": (Level(system="GBR", level="OFFICIAL-SENSITIVE"),),
-            "term": acts.Term(since=day(now), until=day(now, 365)), "conditions": ("No onward transfer",)}  # fmt: skip
+    return {
+        "party": "jpn",
+        "project": PROJECT,
+        "role": "participant",
+        "areas": (AREA,),
+        "ceiling": (Level(system="GBR", level="OFFICIAL-SENSITIVE"),),
+        "term": acts.Term(since=day(now), until=day(now, 365)),
+        "conditions": ("No onward transfer",),
+    }
 
 
 def licence(now: int) -> dict[str, Any]:
-    return {"licence": "siel-0001", "jurisdiction": "GBR", "authority": "gb-siel", "holder": OWNER_ORG, "recipients": (JPN_ORG,), "items": (ITEM_A,),
-            "term": acts.Term(since=day(now), until=day(now, 180)), "quantity": 1, "provisos": ("For evaluation only",)}  # fmt: skip
+    return {
+        "licence": "siel-0001",
+        "jurisdiction": "GBR",
+        "authority": "gb-siel",
+        "holder": OWNER_ORG,
+        "recipients": (JPN_ORG,),
+        "items": (ITEM_A,),
+        "term": acts.Term(since=day(now), until=day(now, 180)),
+        "quantity": 1,
+        "provisos": ("For evaluation only",),
+    }
