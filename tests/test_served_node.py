@@ -1,6 +1,7 @@
 """A real served node, asked by whoever: what is not for you and what is not there get the same bytes."""
 
 import json
+import socket
 import subprocess
 import sys
 import time
@@ -11,7 +12,7 @@ import pytest
 
 from relto.demo.stage import free_ports
 from relto.node.config import Config
-from relto.node.desk import Served
+from relto.node.desk import SOCKET, Served
 from relto.node.home import init
 from relto.node.tokens import sign_request
 
@@ -235,3 +236,12 @@ def test_a_body_over_the_limit_is_refused(node):
         headers={"content-type": "application/json"},
     )
     assert status == 400
+
+
+def test_a_dead_socket_is_no_node(tmp_path):
+    """Regression: asking at a socket that nobody listens to left one of ours open."""
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind(str(tmp_path / SOCKET))
+        desk = Served(tmp_path)
+        assert not desk.alive()
+        desk.close()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -98,12 +99,15 @@ class Served:
         self._client.close()
 
     def alive(self) -> bool:
-        if not self.path.exists():
-            return False
+        with socket.socket(socket.AF_UNIX) as probe:
+            try:
+                probe.connect(str(self.path))
+            except OSError:
+                return False  # no socket, or a file that nobody listens to
         try:
             return self._client.get("http://node/local/alive").status_code == 200
         except httpx.HTTPError:
-            return False  # a socket file that nobody listens to any more
+            return False
 
     def _call(self, verb: str, body: dict[str, Any]) -> Any:
         try:

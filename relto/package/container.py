@@ -282,8 +282,10 @@ def _widened(extra: bytes, values: list[int]) -> list[int]:
             wide = wide[8:]
         else:
             made.append(value)
-    # The JavaScript writer ends the field of a member's own header with an offset, which is zero.
-    if wide not in {b"", bytes(8)}:
+    # The JavaScript writer ends the field of a member's own header with an offset, which is zero. Python before 3.11.4
+    # repeats there both sizes that the header itself says.
+    again = b"".join(value.to_bytes(8, "little") for value in made)
+    if wide not in {b"", bytes(8), again}:
         raise Malformed("a member of the package says more in its ZIP64 field than was asked")
     return made
 

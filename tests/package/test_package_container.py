@@ -46,6 +46,21 @@ class _no:
         return False
 
 
+def narrowed(data, more=0):
+    """Local headers as Python 3.11.2 writes them: sizes in their own fields, and again (plus `more`) in the ZIP64 field."""
+    made = bytearray(data)
+    at = 0
+    while made[at : at + 4] == b"PK\x03\x04":
+        n, x = struct.unpack_from("<HH", made, at + 26)
+        field = at + 30 + n + 4  # behind the header of the extra field: size, packed
+        size, held = struct.unpack_from("<QQ", made, field)
+        struct.pack_into("<II", made, at + 18, held, size)
+        struct.pack_into("<QQ", made, field, size + more, held + more)
+        at += 30 + n + x + held
+    assert at
+    return bytes(made)
+
+
 BOTH = (("0.payload", PAYLOAD), ("0.manifest.json", MANIFEST))
 
 READ = {
@@ -54,6 +69,7 @@ READ = {
     "manifest first, as older Java": zipped(*reversed(BOTH)),
     "descriptors, as Go": zipped(*BOTH, stream=True),
     "zip64 fields": zipped(*BOTH, force_zip64=True),
+    "zip64 fields, as older Python": narrowed(zipped(*BOTH, force_zip64=True)),
     "javascript": js_zip(PAYLOAD, MANIFEST),
     "the name of the specification": zipped(("0.payload", PAYLOAD), ("manifest.json", MANIFEST)),
 }
@@ -66,6 +82,11 @@ def test_read(case, tmp_path):
     assert data[held.payload_at :][: held.payload_size] == PAYLOAD
     assert held.manifest == MANIFEST
     assert open_bytes(data, tmp_path / "out")[1] == PLAIN
+
+
+def test_sizes_said_twice_must_agree():
+    with pytest.raises(Malformed, match="more in its ZIP64 field"):
+        scan(io.BytesIO(narrowed(zipped(*BOTH, force_zip64=True), more=1)))
 
 
 def test_ours_is_plain_for_others(tmp_path):
