@@ -178,7 +178,7 @@ class Author(Held):
         return found | set(owners)
 
     def members(self) -> tuple[str, ...]:
-        """Whom an act for all is addressed to: the charter's members, the engagement's or, before either, all pinned."""
+        """Whom an act for all is addressed to: the charter's members, the engagement's or, before both, all pinned."""
         if self.register.members:
             return self.register.members
         for one in self.register.slots.values():
@@ -297,7 +297,8 @@ class Author(Held):
     def pin(self, envelope: bytes, how: str, inception: str = "") -> Pinned:
         """A party by its entry 0. inception: the id that someone vouches for; else words are compared by telephone.
 
-        Raises: Malformed, Forged when it is no sound inception or not the expected one; Conflict when another is pinned.
+        Raises: Malformed, Forged when it is no sound inception or not the expected one; Conflict when another one
+        is pinned.
         """
         with self.lock:
             act, id_, signed = acts.open_act(envelope)

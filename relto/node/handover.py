@@ -147,7 +147,7 @@ def _one(node: Node, asker: Asker, policy: Policy, asked: Asked, wrapping: Wrapp
         _journal(node, asker, f"{item.id}@{item.version}", "unopened", {"error": error.message}, now, decision.id)
         return refused, ""
     try:
-        release = _release(node, asker, item, policy, asked, question, decision, sight, now)
+        release = _release(node, asker, item, policy, question, decision, sight, now)
         return Answer(id=asked.id, wrapped=wrapping.wrap(share), metadata=_evidence_for(node, release)), release
     except ReltoError as error:
         _journal(node, asker, f"{item.id}@{item.version}", "unreleased", {"error": error.message}, now, decision.id)
@@ -188,7 +188,6 @@ def _release(
     asker: Asker,
     item: ItemState,
     policy: Policy,
-    asked: Asked,
     question: Question,
     decision: Decision,
     sight: str,

@@ -36,7 +36,7 @@ from relto.node.held import READ_MAX, Pinned
 
 
 class Delivered(Struct, frozen=True, kw_only=True):
-    """An opening as it travels: with its leaf and, for a reader without the whole ledger, the proof that it is there."""
+    """An opening as it travels: with its leaf and, for a reader without the whole ledger, proof that it is there."""
 
     index: int
     leaf: bytes
