@@ -90,6 +90,8 @@ def paint_error(node: Node, error: ReltoError, path: str) -> str:
     """Not for you and not there look the same."""
     same = isinstance(error, NotFound | Refused)
     frame = _frame(node, path, {}, "relto --help", "")
+    # Whoever is refused may not be logged in: nothing of the register stands around the words.
+    frame = msgspec.structs.replace(frame, partnership="", sight=(), common="", places=())
     message = "There is no such thing here, or it is not for you." if same else f"{error.message}."
     hint = error.hint if isinstance(error, Refused) and error.hint else "Nothing was written."
     return (
