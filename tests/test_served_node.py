@@ -163,6 +163,11 @@ def test_public_keys_are_open_to_all_and_pages_to_nobody_without_a_ticket(node):
     assert status == 200
     assert "BEGIN PUBLIC KEY" in json.loads(body)["publicKey"]
     assert call(url + "/api/v1/partnership")[0] == 403
+    status, page = call(url + "/")  # regression: the frame around the refusal once showed ledgers and counts
+    assert status == 403
+    assert b"Answered from" in page
+    for known in (b"GBR 2", b"gbr.localhost", b"AUKUS", b'href="/proposals"'):
+        assert known not in page
     assert call(url + "/api/v1/partnership", headers={"host": "evil.example"})[0] == 403
     desk = Served(root / "gbr")
     ticket = desk.ticket()
