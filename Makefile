@@ -4,6 +4,7 @@
 # make docs      write what documents take from code
 # make soak      the simulator for as long as SOAK_S says (seconds; 600)
 # make bench     measured ratios
+# make interop   others' programs over our files and nodes
 # make lock      write requirements/*.txt anew from pyproject.toml
 
 UV ?= $(or $(shell command -v uv),.uv/bin/uv)
@@ -15,7 +16,7 @@ demo: .venv/ready
 	.venv/bin/relto demo $(DEMO)
 
 test: .venv/ready
-	.venv/bin/pytest -q -n auto --dist loadgroup -m "not slow"
+	.venv/bin/pytest -q -n auto --dist loadgroup -m "not slow and not interop"
 
 check: .venv/ready
 	.venv/bin/ruff format --check $(CODE)
@@ -29,8 +30,11 @@ docs: .venv/ready
 soak: .venv/ready
 	RELTO_SOAK_S=$(SOAK_S) .venv/bin/pytest -q -m slow
 
-bench: .venv/ready
-	.venv/bin/python -m bench
+bench: .venv-peers/ready
+	.venv-peers/bin/python -m bench
+
+interop: .venv-peers/ready
+	.venv-peers/bin/pytest -q -m interop -ra
 
 # Debian's python3 has no ensurepip, and its pip refuses to install system-wide
 # (PEP 668). It will install into a directory, and uv makes the rest.
@@ -41,6 +45,13 @@ bench: .venv/ready
 	@.venv/bin/python -m compileall -q relto
 	@touch $@
 
+# The same, with the programs of others that ours are compared with.
+.venv-peers/ready: pyproject.toml requirements/peers.txt | $(UV)
+	$(UV) venv --quiet --clear --python python3 .venv-peers
+	$(UV) pip sync --quiet --require-hashes --python .venv-peers/bin/python requirements/peers.txt
+	$(UV) pip install --quiet --no-deps --no-build-isolation --python .venv-peers/bin/python --editable .
+	@touch $@
+
 .uv/bin/uv:
 	python3 -m pip install --quiet --disable-pip-version-check --root-user-action ignore --require-hashes --target .uv -r requirements/uv.txt
 
@@ -48,7 +59,8 @@ bench: .venv/ready
 LOCK = $(UV) pip compile --quiet --generate-hashes --no-header --no-annotate --universal --python-version 3.11 --exclude-newer 2026-11-17
 lock: | $(UV)
 	$(LOCK) pyproject.toml -o requirements/run.txt
-	$(LOCK) --extra test pyproject.toml -o requirements/test.txt
+	$(LOCK) --extra test --extra pdf pyproject.toml -o requirements/test.txt
+	$(LOCK) --extra test --extra pdf --extra peers pyproject.toml -o requirements/peers.txt
 	echo 'uv==0.13.9' | $(LOCK) - -o requirements/uv.txt
 
-.PHONY: demo test check docs soak bench lock
+.PHONY: demo test check docs soak bench interop lock
