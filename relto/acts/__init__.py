@@ -10,6 +10,7 @@ no clock.
   what a party may state alone concerns itself and what is its own (`effects.py`).
 * Denials count on sight, votes when confirmed.
 * An act that does not count is kept as void, with the reason.
+* How far an engagement has come is computed (`pipeline.py`), and so is what comes next (`outlook.py`).
 
     entries = {origin: [entry(origin, 0, leaf, (salt, envelope)), …]}
     register = fold(entries, "gbr", objects)
@@ -91,6 +92,8 @@ from relto.acts.act import (
 )
 from relto.acts.envelope import Envelope, merge, open_act, satisfied, sign
 from relto.acts.fold import could_engage, extend, fold
+from relto.acts.outlook import Coming, outlook
+from relto.acts.pipeline import CriterionState, Path, Stage, Step, path, pipeline, stage
 from relto.acts.register import (
     AdoptedPack,
     Attestation,
@@ -131,7 +134,9 @@ __all__ = [
     "Channel",
     "CharterText",
     "Clearance",
+    "Coming",
     "Consent",
+    "CriterionState",
     "Denial",
     "Determination",
     "Determine",
@@ -161,6 +166,7 @@ __all__ = [
     "Officer",
     "Owed",
     "PartyState",
+    "Path",
     "ProjectTerms",
     "Proposal",
     "Propose",
@@ -189,7 +195,9 @@ __all__ = [
     "Settle",
     "Shape",
     "Sight",
+    "Stage",
     "Stated",
+    "Step",
     "Successors",
     "Suspend",
     "Term",
@@ -208,8 +216,12 @@ __all__ = [
     "merge",
     "open_act",
     "open_to",
+    "outlook",
+    "path",
+    "pipeline",
     "read",
     "satisfied",
     "sign",
+    "stage",
     "write",
 ]

@@ -28,16 +28,19 @@ from relto.charter.model import (
     Candidate,
     Charter,
     Clause,
+    Criterion,
     Decision,
     Evidence,
     Party,
     Pillar,
     Project,
     Purpose,
+    Status,
     remarks_of,
     stage_of,
 )
 from relto.charter.parties import Parties, Pin, format_parties, load_parties, with_pin
+from relto.charter.quote import check_quote
 from relto.charter.text import Amount, Date, List, Map, Money, Node, Scalar, Span, Text, read
 
 __all__ = [
@@ -48,6 +51,7 @@ __all__ = [
     "Cases",
     "Charter",
     "Clause",
+    "Criterion",
     "Date",
     "Decision",
     "Evidence",
@@ -64,7 +68,9 @@ __all__ = [
     "Purpose",
     "Scalar",
     "Span",
+    "Status",
     "Text",
+    "check_quote",
     "draft",
     "format_parties",
     "lint",

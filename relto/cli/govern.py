@@ -18,6 +18,7 @@ import msgspec
 from relto import acts, charter, law
 from relto.acts import Act
 from relto.charter.text import is_date
+from relto.cli import engagements
 from relto.cli.main import common, emit, node_dir
 from relto.cli.show import table, view_lines
 from relto.errors import Malformed, NotFound, ReltoError
@@ -60,6 +61,8 @@ def add(commands: Any) -> None:
         ("item", _item_list, _item_show),
     ):
         verbs = commands.add_parser(noun).add_subparsers(dest="verb", metavar="VERB", required=True)
+        if noun == "engagement":
+            engagements.add_verbs(verbs)
         common(verbs.add_parser("list")).set_defaults(call=list_call)
         show = common(verbs.add_parser("show"))
         show.add_argument("id")
@@ -107,6 +110,10 @@ def _add_act(commands: Any) -> None:
         one.add_argument("--sign", action="store_true", help="with the keys under this node's keys/offline")
         one.add_argument("--out", metavar="FILE", help="write the signing request there")
         one.add_argument("--dry-run", action="store_true", help="draft and show, write nothing into the ledger")
+        if kind == "evidence":
+            one.add_argument(
+                "--document", metavar="FILE", help="where `quote=` stands; its digest is kept, not its text"
+            )
         one.set_defaults(call=_act_make)
 
 
@@ -240,7 +247,10 @@ def engagement_proposal(node: Node, words: list[str]) -> Act:
 def _act_make(options: argparse.Namespace) -> int:
     directory = node_dir(options)
     node = open_node(directory)
-    act = draft(node, options.kind, list(options.words))
+    words = list(options.words)
+    if options.kind == "evidence":
+        words += engagements.document_words(words, options.document)
+    act = draft(node, options.kind, words)
     keys = node.register.scans[node.origin].keys
     assert keys is not None
     request = officer.request(act, keys)
@@ -324,6 +334,7 @@ def _act_show(options: argparse.Namespace) -> int:
             for v in proposal["votes"]
         ]
         lines += [f"  missing: {', '.join(proposal['missing'])}"] if proposal["missing"] else []
+        lines += engagements.return_lines(proposal)
     if view["void"]:
         lines.append(f"void: {view['void']}")
     emit(view, as_json=options.json, lines=lines)

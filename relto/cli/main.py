@@ -31,6 +31,8 @@ Govern
   act consent|refuse ID   vote; final
   act sign|submit|list|show
   charter check|show|test · law show|check|test · party|project|engagement|item list|show
+  outlook                 what lapses or falls due next, whose answer is awaited, what is at risk at each window
+  engagement pipeline [PARTY] [--by DATE]   how far each candidate has come; what must happen by when
 Hand over
   seal FILE --item I -o F.tdf · open F.tdf -o FILE · verify F.tdf|PROOF|ACT
 Run
@@ -58,9 +60,9 @@ def parser() -> Parser:
     top.add_argument("-h", "--help", action="store_true")
     top.add_argument("--version", action="store_true")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
-    from relto.cli import decide, files, govern, nodes
+    from relto.cli import decide, engagements, files, govern, nodes
 
-    for module in (decide, govern, files, nodes):
+    for module in (decide, govern, engagements, files, nodes):
         module.add(commands)
     return top
 

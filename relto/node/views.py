@@ -16,7 +16,6 @@ from msgspec import UNSET, UnsetType
 
 from relto import acts
 from relto.acts import Proposal, Register, Stated
-from relto.charter import stage_of
 from relto.law import Fact, Finding
 from relto.release import Decision, Impact, Question, Row, Withdrawal, date_of
 
@@ -173,8 +172,64 @@ def proposal_view(register: Register, one: Proposal) -> View:
         "missing": list(one.missing),
         "waiting": list(one.waiting),
         "settled": dict(sorted(one.settled.items())),
+        "returns": _returns(register, one.id),
+        "answers": _answers(register, one),
         "by": None if isinstance(act.by, UnsetType) else act.by,
     }
+
+
+def _returned(register: Register) -> list[tuple[str, acts.Return]]:
+    return [(one.id, one.act) for one in register.stated.values() if isinstance(one.act, acts.Return)]
+
+
+def _returns(register: Register, proposal: str) -> list[View]:
+    return [
+        {
+            "act": id_,
+            "party": act.author,
+            "comment": act.comment,
+            "counter": None if isinstance(act.counter, UnsetType) else act.counter,
+        }
+        for id_, act in _returned(register)
+        if act.proposal == proposal
+    ]
+
+
+def _answers(register: Register, one: Proposal) -> list[View]:
+    """What this proposal was made in answer to, and how its terms differ from the former."""
+    return [
+        {
+            "act": id_,
+            "party": act.author,
+            "comment": act.comment,
+            "proposal": act.proposal,
+            "differs": differences(register.stated[act.proposal].act, one.stated.act),
+        }
+        for id_, act in _returned(register)
+        if act.counter == one.id and act.proposal in register.stated
+    ]
+
+
+def differences(before: acts.Act, after: acts.Act) -> list[View]:
+    """Field by field, how the terms of two proposals differ: dotted names, values as text, `-` for what is not stated."""
+    old, new = _flat(plain(getattr(before, "what", {}))), _flat(plain(getattr(after, "what", {})))
+    return [
+        {"field": name, "before": old.get(name, "-"), "after": new.get(name, "-")}
+        for name in sorted(set(old) | set(new))
+        if old.get(name) != new.get(name)
+    ]
+
+
+def _flat(value: Any, name: str = "") -> dict[str, str]:
+    if isinstance(value, dict):
+        if set(value) == {"system", "level"}:
+            return {name: f"{value['system']} {value['level']}"}
+        return {k: v for key in value for k, v in _flat(value[key], f"{name}.{key}" if name else key).items()}
+    if isinstance(value, list | tuple):
+        if any(isinstance(one, dict) and len(one) > 2 for one in value):
+            return {k: v for n, one in enumerate(value, 1) for k, v in _flat(one, f"{name}.{n}").items()}
+        return {name: ", ".join(v for one in value for v in _flat(one, name).values()) or "none"}
+    return {name: str(value)}
 
 
 def stated_view(register: Register, one: Stated) -> View:
@@ -241,29 +296,16 @@ def party_view(register: Register, party: str, now: int, problems: dict[str, str
 
 
 def partnership_view(register: Register, now: int, problems: dict[str, str]) -> View:
-    charter = register.charter
-    candidates = []
-    for one in charter.candidates if charter else ():
-        opinion, why = stage_of(one)
-        stage: str = opinion
-        engaged = [e for e in register.engagements.values() if e.terms.party == one.id]
-        if engaged:
-            stage = engaged[0].state(date_of(now))
-        elif any(
-            p.state == "open"
-            and isinstance(p.stated.act, acts.Propose)
-            and getattr(p.stated.act.what, "party", "") == one.id
-            for p in register.slots.values()
-        ):
-            stage = "proposed"
-        candidates.append({"id": one.id, "name": one.name, "code": one.code, "stage": stage, "why": why})
+    charter, stages = register.charter, acts.pipeline(register, date_of(now))
     return {
         "partnership": register.partnership or None,
         "title": charter.title if charter else None,
         "charter": register.charter_id or None,
         "me": register.me,
         "parties": [party_view(register, party, now, problems) for party in sorted(register.parties)],
-        "candidates": candidates,
+        "candidates": [
+            {"id": one.party, "name": one.name, "code": one.code, "stage": one.stage, "why": one.why} for one in stages
+        ],
         "windows": [plain(one) for one in charter.windows] if charter else [],
         "laws": [
             {"jurisdiction": name, "pack": one.digest, "by": one.party, "act": one.act, "held": one.pack is not None}
