@@ -40,7 +40,8 @@ class Link:
 
     def head(self) -> bytes:
         self._reach()
-        return self.target.log.head.note
+        self.world.time += self.target.publish_in_ms()
+        return self.target.published()
 
     def leaves(self, start: int, stop: int) -> list[bytes]:
         self._reach()

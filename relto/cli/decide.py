@@ -16,6 +16,7 @@ from relto.cli.show import audit_lines, decision_lines, impact_lines, rows_lines
 from relto.errors import Malformed
 from relto.node import views
 from relto.node.asking import item_name, parse_time, question, recipient, sighted
+from relto.node.desk import desk
 from relto.node.home import open_node
 from relto.release import (
     EXIT,
@@ -156,6 +157,8 @@ def _audit(options: argparse.Namespace) -> int:
             )
         register, at = bundle.read_audit(Path(options.bundle), options.pin)
     else:
+        if options.export:
+            desk(node_dir(options)).publish()  # what leaves is a checkpoint that both halves of the log key have signed
         node = open_node(node_dir(options))
         register, at = node.register, node.register_at
         if options.export:

@@ -13,7 +13,7 @@ import msgspec
 from relto import acts
 from relto.cli.main import common, emit, node_dir
 from relto.cli.show import table
-from relto.errors import Malformed, NotFound
+from relto.errors import Malformed
 from relto.keys import PublicKey, from_base64, to_base64
 from relto.ledger import Proof, Verifier, verify_log
 from relto.node import config as settings
@@ -341,21 +341,21 @@ def _ledger_show(options: argparse.Namespace) -> int:
 
 
 def _ledger_proof(options: argparse.Namespace) -> int:
-    node = open_node(node_dir(options))
-    stated = node.register.act(options.act)
-    head = node.store.head(stated.origin)
-    if head is None:
-        raise NotFound(f"the ledger `{stated.origin}` is held in parts here", hint="ask its own node for the proof")
     from relto.ledger import tree_of
 
-    hashes = tree_of(node.store, stated.origin).inclusion(stated.index, head.size)
+    node = open_node(node_dir(options))
+    stated = node.register.act(options.act)
+    if stated.origin == node.origin:
+        desk(node_dir(options)).publish()
+    size, note = node.exported(stated.origin)
+    hashes = tree_of(node.store, stated.origin).inclusion(stated.index, size)
     opening = {
         index: (salt, envelope)
         for index, salt, envelope in node.store.openings(stated.origin, stated.index, stated.index + 1)
     }[stated.index]
     leaf = node.store.leaves(stated.origin, stated.index, stated.index + 1)[0]
     extra = msgspec.json.encode({"leaf": leaf, "salt": opening[0], "envelope": opening[1]})
-    proof = Proof(index=stated.index, hashes=tuple(hashes), note=head.note, extra=extra).encode()
+    proof = Proof(index=stated.index, hashes=tuple(hashes), note=note, extra=extra).encode()
     if options.out:
         Path(options.out).write_bytes(proof)
     emit(

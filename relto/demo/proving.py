@@ -183,6 +183,7 @@ class Proving(Telling):
             counts,
         )
         fifth = self.stage.directory / "auditor"
+        self.stage["gbr"].desk.publish()
         bundle.write_audit(self.stage["gbr"].node(), fifth)
         if self.breaks(12):
             path = next(iter(sorted((fifth / "objects").iterdir())))

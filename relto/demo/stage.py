@@ -199,7 +199,8 @@ class Beside:
         self.target, self.caller, self.party = target, caller, target.me
 
     def head(self) -> bytes:
-        return self.target.log.head.note
+        time.sleep(self.target.publish_in_ms() / 1000)
+        return self.target.published()
 
     def leaves(self, start: int, stop: int) -> list[bytes]:
         return self.target.store.leaves(self.target.origin, start, stop)

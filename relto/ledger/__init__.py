@@ -74,10 +74,12 @@ from relto.ledger.note import (
     format_lines,
     open_checkpoint,
     open_note,
+    open_published,
     parse_checkpoint,
     parse_lines,
     parse_note,
     sign_checkpoint,
+    witness_name,
 )
 from relto.ledger.proof import AddCheckpoint, Fork, Proof, parse_add_checkpoint, parse_proof, prove_fork
 from relto.ledger.tiles import (
@@ -137,6 +139,7 @@ __all__ = [
     "node_hash",
     "open_checkpoint",
     "open_note",
+    "open_published",
     "parse_add_checkpoint",
     "parse_bundle",
     "parse_checkpoint",
@@ -158,4 +161,5 @@ __all__ = [
     "verify_fork",
     "verify_inclusion",
     "verify_log",
+    "witness_name",
 ]

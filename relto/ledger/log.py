@@ -29,7 +29,7 @@ from relto.errors import Conflict, Fatal, Forged, Malformed, NotFound, Refused, 
 from relto.keys import Signer
 from relto.ledger.leaf import Opening, check_opening, commit, parse_leaf
 from relto.ledger.merkle import EMPTY_ROOT, Frontier, leaf_hash
-from relto.ledger.note import Checkpoint, Verifier, check_origin, open_checkpoint, sign_checkpoint
+from relto.ledger.note import Checkpoint, Verifier, check_origin, open_checkpoint, open_published, sign_checkpoint
 from relto.ledger.tiles import Tree, check_entry
 
 APPEND_MAX: Final = 4096  # entries in one commit of a log
@@ -276,17 +276,20 @@ def extend_mirror(
     *,
     hashes: Sequence[bytes] | None = None,
     seen: int = 0,
+    post_quantum: Verifier | None = None,
+    cosigners: Sequence[Verifier] = (),
 ) -> Head:
     """Store what a log has grown by, once it is proven to have only grown.
 
     new_leaves: all entries from the stored size to the checkpoint's; hashes: their leaf hashes as the log's level 0
-    tiles give them, by which a damaged entry can be named; seen: the time of now (ms UTC). With an equal size only
-    openings and `seen` are new. Also refills an own log that was lost.
+    tiles give them, by which a damaged entry can be named; seen: the time of now (ms UTC); post_quantum: the ML-DSA-44
+    half of the log key, which must have signed too; cosigners: whose lines are kept. With an equal size only openings,
+    cosignatures and `seen` are new. Also refills an own log that was lost.
 
     Raises: Forged naming origin and sizes, nothing stored; NotFound when there is no such mirror; Malformed; those of
     `Shelf.append`.
     """
-    opened = open_checkpoint(checkpoint_note, verifier)
+    opened = open_published(checkpoint_note, verifier, post_quantum, cosigners)
     to, origin = opened.checkpoint, opened.checkpoint.origin
     head = _head(shelf, origin)
     if to.size < head.size:

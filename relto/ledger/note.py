@@ -264,6 +264,17 @@ class Verifier(Struct, frozen=True, kw_only=True):
         check_origin(public.name)
         return cls(name=public.name, kind=Kind.ED25519, public=public.ed25519)
 
+    @classmethod
+    def of_post_quantum(cls, origin: str, mldsa44: bytes) -> Self:
+        """The ML-DSA-44 half of a log key: a cosigner named like the log."""
+        return cls(name=check_origin(origin), kind=Kind.COSIGN_MLDSA44, public=mldsa44)
+
+    @classmethod
+    def of_witness(cls, name: str, ed25519: bytes, mldsa44: bytes | None) -> tuple[Self, ...]:
+        """Both halves of a witness key, or the one that there is."""
+        first = cls(name=name, kind=Kind.COSIGN_ED25519, public=ed25519)
+        return (first,) if mldsa44 is None else (first, cls(name=name, kind=Kind.COSIGN_MLDSA44, public=mldsa44))
+
     @property
     def key_id(self) -> bytes:
         """A hint for looking the key up; it decides nothing."""
@@ -368,6 +379,23 @@ def open_checkpoint(data: bytes, log: Verifier, cosigners: Sequence[Verifier] = 
     )
 
 
+def open_published(
+    data: bytes, log: Verifier, post_quantum: Verifier | None, cosigners: Sequence[Verifier] = ()
+) -> OpenCheckpoint:
+    """A checkpoint as its log shows it to others: signed by both halves of the log key where the log has both.
+
+    post_quantum: the ML-DSA-44 half, None for a log that declares none.
+    Raises: as `open_checkpoint`; Forged when the second signature is missing.
+    """
+    opened = open_checkpoint(data, log, cosigners if post_quantum is None else [post_quantum, *cosigners])
+    if post_quantum is not None and all(one.by != post_quantum for one in opened.cosigned):
+        raise Forged(
+            f"the checkpoint of `{log.name}` is signed by its Ed25519 key alone",
+            hint="its ledger declares an ML-DSA-44 key, which signs whatever it publishes",
+        )
+    return opened
+
+
 # ── keys that sign ──
 
 
@@ -389,6 +417,11 @@ def add_signatures(note: bytes, signatures: Sequence[Signature]) -> bytes:
     added = {(one.name, one.key_id) for one in signatures}
     kept = [one for one in read.signatures if (one.name, one.key_id) not in added]
     return Note(text=read.text, signatures=(*kept, *signatures)).encode()
+
+
+def witness_name(origin: str) -> str:
+    """Under which name the party with this log cosigns others' logs: `<host>/<partnership>/witness`."""
+    return f"{check_origin(origin).rpartition('/')[0]}/witness"
 
 
 class _CosignerText(

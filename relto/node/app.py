@@ -93,6 +93,7 @@ class Service:
                     ("person", self.person),
                     ("roster", self.roster),
                     ("packed", self.packed),
+                    ("publish", self.publish),
                     ("lose-next-reply", self.lose_next_reply),
                     ("ticket", self.ticket),
                 )
@@ -170,7 +171,7 @@ class Service:
         path = request.path_params["path"]
         if path == "checkpoint":
             return Response(
-                self.node.log.head.note, media_type="text/plain; charset=utf-8", headers={"cache-control": "no-store"}
+                await self.published(), media_type="text/plain; charset=utf-8", headers={"cache-control": "no-store"}
             )
         if not self.node.serves_whole(party):
             raise NotFound(NOT_FOUND["error"]["message"])
@@ -189,6 +190,12 @@ class Service:
             media_type="application/octet-stream",
             headers={"cache-control": "private, max-age=31536000, immutable"},
         )
+
+    async def published(self) -> bytes:
+        """The checkpoint of the present head, once that may be published."""
+        if wait := await run_in_threadpool(self.node.publish_in_ms):
+            await asyncio.sleep(wait / 1000)
+        return await run_in_threadpool(self.node.published)
 
     async def inception(self, request: Request) -> Response:
         return Response(self.node.inception(), media_type="application/json")
@@ -394,6 +401,9 @@ class Service:
             note_package, self.node, str(body["digest"]), str(body["opaque"]), str(body["item"]), int(body["version"])
         )
         return JSONResponse({"ok": True})
+
+    async def publish(self, request: Request) -> Response:
+        return JSONResponse({"note": (await self.published()).decode()})
 
     async def ticket(self, request: Request) -> Response:
         if not self.node.config.demo:

@@ -51,15 +51,14 @@ def write_audit(node: Node, directory: Path) -> int:
     (directory / "objects").mkdir(parents=True, exist_ok=True)
     ledgers, count = [], 0
     for origin in node.store.origins():
-        head = node.store.head(origin)
-        if head is None or not head.note:
+        try:
+            size, note = node.exported(origin)
+        except NotFound:
             continue
-        opened = tuple(node.store.openings(origin, 0, head.size))
+        opened = tuple(node.store.openings(origin, 0, size))
         count += len(opened)
         ledgers.append(
-            LedgerText(
-                origin=origin, note=head.note, leaves=tuple(node.store.leaves(origin, 0, head.size)), openings=opened
-            )
+            LedgerText(origin=origin, note=note, leaves=tuple(node.store.leaves(origin, 0, size)), openings=opened)
         )
     text = AuditText(relto="audit", v=1, founding=node.register.partnership, party=node.me, ledgers=tuple(ledgers))
     for digest, data in sorted(node.register.objects.items()):

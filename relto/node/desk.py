@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -36,6 +37,7 @@ class Desk(Protocol):
     def person(self, alias: str, name: str, contact: str, recipient: dict[str, Any], place: str) -> str: ...
     def roster(self) -> str: ...
     def packed(self, digest: str, opaque: str, item: str, version: int) -> None: ...
+    def publish(self) -> bytes: ...
 
 
 def desk(directory: Path) -> Desk:
@@ -84,6 +86,12 @@ class Direct:
     def packed(self, digest: str, opaque: str, item: str, version: int) -> None:
         with self._node() as node:
             note_package(node, digest, opaque, item, version)
+
+    def publish(self) -> bytes:
+        """The checkpoint of the present head as others may have it."""
+        with self._node() as node:
+            time.sleep(node.publish_in_ms() / 1000)
+            return node.published()
 
 
 class Served:
@@ -154,6 +162,9 @@ class Served:
 
     def packed(self, digest: str, opaque: str, item: str, version: int) -> None:
         self._call("packed", {"digest": digest, "opaque": opaque, "item": item, "version": version})
+
+    def publish(self) -> bytes:
+        return str(self._call("publish", {})["note"]).encode()
 
 
 def error_of(view: dict[str, str]) -> ReltoError:

@@ -25,7 +25,6 @@ from relto import acts
 from relto.acts import ItemState
 from relto.errors import Conflict, Forged, Malformed, NotFound, Refused, ReltoError
 from relto.keys import Wrapping
-from relto.ledger import Proof
 from relto.node.node import Node
 from relto.node.tokens import Presentation, issuer_of_presentation, verify_presentation, verify_proof
 from relto.node.tokens import Proof as Possession
@@ -281,9 +280,7 @@ def proof_of(node: Node, act: str) -> bytes:
     index = stated.index
     salt, envelope = next((s, e) for i, s, e in node.store.openings(node.origin, index, index + 1) if i == index)
     leaf = node.store.leaves(node.origin, index, index + 1)[0]
-    return Proof(
-        index=index, hashes=node.log.proof(index), note=node.log.head.note, extra=opening_bytes(leaf, salt, envelope)
-    ).encode()
+    return msgspec.structs.replace(node.proof(index), extra=opening_bytes(leaf, salt, envelope)).encode()
 
 
 def opening_bytes(leaf: bytes, salt: bytes, envelope: bytes) -> bytes:

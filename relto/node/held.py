@@ -12,13 +12,13 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from msgspec import Struct
+from msgspec import Struct, UnsetType
 
 from relto import acts
 from relto.acts import Entry, Register
 from relto.errors import Forged, Malformed, NotFound, Refused, ReltoError
 from relto.keys import AccessKey, OpeningKey, PublicKey, Random, SecretKey
-from relto.ledger import Log, Verifier, is_tagged
+from relto.ledger import Cosigner, Log, OpenCheckpoint, Verifier, is_tagged, open_published, witness_name
 from relto.node.config import Config
 from relto.store import Objects, Sqlite
 
@@ -38,6 +38,10 @@ class Keys(Protocol):
     def seal(self) -> SecretKey: ...
     @property
     def log(self) -> SecretKey: ...
+    @property
+    def publish(self) -> Cosigner: ...
+    @property
+    def witness(self) -> Cosigner: ...
     @property
     def opening(self) -> OpeningKey: ...
     @property
@@ -162,7 +166,27 @@ class Held:
         return scan.chain[-1].keys if scan is not None and scan.chain else pinned.keys
 
     def verifier(self, pinned: Pinned) -> Verifier:
-        return Verifier.of_log(PublicKey(name=pinned.origin, ed25519=pinned.keys.log.ed25519))
+        return log_verifier(pinned.origin, pinned.keys)
+
+    def head_keys(self, pinned: Pinned) -> tuple[Verifier | None, tuple[Verifier, ...]]:
+        """What a checkpoint of this party is checked with beside `verifier`.
+
+        The ML-DSA-44 half of its log key, which must have signed, and the witness keys of all whose lines are kept.
+        """
+        known = [(self.origin, self.register.scans[self.origin].keys)] if self.origin != pinned.origin else []
+        known += [(one.origin, self.keys_of(one)) for one in self.peers().values() if one.origin != pinned.origin]
+        cosigners = [key for origin, keys in known if keys is not None for key in witness_verifiers(origin, keys)]
+        return post_quantum(pinned.origin, pinned.keys), tuple(cosigners)
+
+    def open_head(self, pinned: Pinned, note: bytes) -> OpenCheckpoint:
+        """A checkpoint that a party's node shows, signed by both halves of its log key where its chain has both.
+
+        Raises: Forged, Malformed.
+        """
+        opened = open_published(note, self.verifier(pinned), *self.head_keys(pinned))
+        if opened.checkpoint.origin != pinned.origin:
+            raise Forged(f"`{pinned.party}` shows the checkpoint of another ledger, `{opened.checkpoint.origin}`")
+        return opened
 
     def problems(self) -> dict[str, str]:
         """origin -> what its ledger did wrong, as last seen here."""
@@ -256,6 +280,25 @@ class Held:
             "insert into alarms (origin, at, problem) values ($1, $2, $3) on conflict do nothing",
             (origin, self.clock(), problem),
         )
+
+
+def log_verifier(origin: str, keys: acts.KeySet) -> Verifier:
+    """The key that a ledger's commits are signed by."""
+    return Verifier.of_log(PublicKey(name=origin, ed25519=keys.log.ed25519))
+
+
+def post_quantum(origin: str, keys: acts.KeySet) -> Verifier | None:
+    """The key that signs beside it whatever that ledger publishes, where the party's chain has one."""
+    second = keys.log.mldsa44
+    return None if isinstance(second, UnsetType) else Verifier.of_post_quantum(origin, second)
+
+
+def witness_verifiers(origin: str, keys: acts.KeySet) -> tuple[Verifier, ...]:
+    """The keys by which the party with this ledger cosigns others' ledgers."""
+    second = keys.witness.mldsa44
+    return Verifier.of_witness(
+        witness_name(origin), keys.witness.ed25519, None if isinstance(second, UnsetType) else second
+    )
 
 
 def channel_info(author: str, reader: str) -> bytes:

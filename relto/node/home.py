@@ -25,7 +25,7 @@ from typing import Literal, get_args
 from relto import acts
 from relto.errors import Conflict, Malformed, NotFound, Refused
 from relto.keys import AccessKey, OpeningKey, Random, SecretKey
-from relto.ledger import Cosigner, Log, New, commit, make_leaf, slots_for
+from relto.ledger import Cosigner, Log, New, commit, make_leaf, slots_for, witness_name
 from relto.node import config as settings
 from relto.node.config import Config
 from relto.node.node import Clock, Node
@@ -101,7 +101,7 @@ def _make_keys(
     node, vouch, seal = (signing(online, title, hybrid=False) for title in ("node", "vouch", "seal"))
     log = signing(online, "log", hybrid=False, key_name=config.origin)
     log_pq = Cosigner.generate(config.origin, random, log=True)
-    witness = Cosigner.generate(f"{config.origin.rpartition('/')[0]}/witness", random)
+    witness = Cosigner.generate(witness_name(config.origin), random)
     opening = OpeningKey.generate(random)
     access = [AccessKey.generate(kind) for kind in ALGORITHMS]
     pseudonyms = random(32)
@@ -158,6 +158,14 @@ class FileKeys:
     @cached_property
     def log(self) -> SecretKey:
         return self._signer("log")
+
+    @cached_property
+    def publish(self) -> Cosigner:
+        return Cosigner.from_text(self._files.read("log-mldsa44"))
+
+    @cached_property
+    def witness(self) -> Cosigner:
+        return Cosigner.from_text(self._files.read("witness"))
 
     @cached_property
     def opening(self) -> OpeningKey:

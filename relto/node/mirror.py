@@ -20,6 +20,7 @@ from relto.ledger import (
     Checkpoint,
     Fork,
     Head,
+    Opening,
     Tree,
     Verifier,
     create_mirror,
@@ -93,12 +94,10 @@ class Mirror(Author):
             also = self._unopened(origin)
         assert head is not None
         note = peer.head()
-        to = open_checkpoint(note, verifier).checkpoint
-        if to.origin != origin:
-            raise Forged(f"`{peer.party}` shows the checkpoint of another ledger, `{to.origin}`")
+        to = self.open_head(pinned, note).checkpoint
         if to.size == head.size and to.root == head.root and not also:
             with self.lock:
-                self._touch(verifier, note)
+                self._store(pinned, note, [], [])
             return 0
         self._look_for_fork(peer, verifier, head, note)
         leaves: list[bytes] = []
@@ -115,7 +114,7 @@ class Mirror(Author):
             now = self.store.head(origin)
             if now is None or now.size != head.size:
                 return 0  # another round stored it meanwhile
-            extend_mirror(self.store, verifier, note, leaves, fresh, seen=self.clock())
+            self._store(pinned, note, leaves, fresh)
             if any(index < head.size for index, _, _ in fresh):
                 self._read_log(origin)
                 self._register = None
@@ -129,22 +128,30 @@ class Mirror(Author):
                 )
         return len(leaves) + len(fresh)
 
-    def _touch(self, verifier: Verifier, note: bytes) -> None:
-        """Nothing new, but seen again: the age of a sight counts from here."""
-        extend_mirror(self.store, verifier, note, [], [], seen=self.clock())
+    def _store(self, pinned: Pinned, note: bytes, leaves: Sequence[bytes], openings: Sequence[Opening]) -> None:
+        """Verified once more, then stored; with nothing new the age of a sight still counts from here."""
+        second, cosigners = self.head_keys(pinned)
+        extend_mirror(
+            self.store,
+            self.verifier(pinned),
+            note,
+            leaves,
+            openings,
+            seen=self.clock(),
+            post_quantum=second,
+            cosigners=cosigners,
+        )
 
     def _ingest_parts(self, peer: Peer, pinned: Pinned) -> int:
         """What an outsider is served: a head proven to extend the last one, and openings proven to stand under it."""
-        verifier, origin = self.verifier(pinned), pinned.origin
+        origin = pinned.origin
         with self.lock:
             rows = self.store.query("SELECT size, root FROM part_heads WHERE origin = $1", (origin,))
             old_size, old_root = (int(rows[0][0]), bytes(rows[0][1])) if rows else (0, EMPTY_ROOT)
             held = {one.index for one in self._entries.get(origin, ())}
             also = [index for index in self._unopened(origin) if index not in held]
-        note = peer.head()
-        to = open_checkpoint(note, verifier).checkpoint
-        if to.origin != origin:
-            raise Forged(f"`{peer.party}` shows the checkpoint of another ledger, `{to.origin}`")
+        opened = self.open_head(pinned, peer.head())
+        to, note = opened.checkpoint, opened.note()
         if to.size < old_size:
             raise Forged(f"`{origin}` shows size {to.size} after size {old_size}: a ledger never shrinks")
         verify_consistency(

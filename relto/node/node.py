@@ -5,7 +5,8 @@ Time comes from one `Clock` given at construction and randomness from one source
 runs the same code.
 
 Left to right: `held` (what is stored, and the register of it), `author` (writing own acts), `mirror` (taking in other
-ledgers), `duties` (what is owed after new entries), and here what the node serves to others.
+ledgers), `duties` (what is owed after new entries), `publishing` (the checkpoint that others get), and here what the
+node serves to others.
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ from relto import acts
 from relto.node.duties import Duties
 from relto.node.held import Clock, Keys, Pinned
 from relto.node.mirror import Delivered, Mirror, Peer
+from relto.node.publishing import Publishing
 
 __all__ = ["Clock", "Delivered", "Keys", "Node", "Peer", "Pinned"]
 
 
-class Node(Mirror, Duties):
+class Node(Mirror, Duties, Publishing):
     """See the module."""
 
     def serves_whole(self, party: str) -> bool:
