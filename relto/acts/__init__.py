@@ -19,6 +19,7 @@ no clock.
 
 from relto.acts.act import (
     COMMON,
+    DENIALS,
     KINDS,
     PARTY_CHAIN,
     PAYLOAD_MAX,
@@ -115,6 +116,7 @@ from relto.acts.scan import COMMON_KEY, Entry, KeySpan, Stated, Void, common_tag
 __all__ = [
     "COMMON",
     "COMMON_KEY",
+    "DENIALS",
     "KINDS",
     "PARTY_CHAIN",
     "PAYLOAD_MAX",

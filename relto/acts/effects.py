@@ -38,7 +38,7 @@ from relto.acts.register import (
     RosterState,
 )
 from relto.acts.scan import UNTAGGED, Scan, Stated, Void, kind_of, readers_of
-from relto.acts.slots import Slots, hidden_from, hides
+from relto.acts.slots import Slots, day_of, hidden_from, hides, project_of
 from relto.errors import ReltoError
 from relto.keys import PublicKey
 from relto.law.condition import AllOf, AnyOf, ClearOf, Not, OfAct, Test
@@ -68,6 +68,7 @@ class Effects:
         self.disputed = self._disputed()
         self.revoked = self._revoked()
         self.denials = self._denials()
+        self.projects = self._projects()
         self.engagements = self._engagements()
         self.labels: dict[tuple[str, int], list[str]] = {}  # (item, version) -> the acts that set its label, in order
         self.items = self._items()
@@ -301,15 +302,18 @@ class Effects:
             found[name] = replace(state, suspended=tuple(sorted(stopped)))
         return found
 
-    def projects(self) -> dict[str, object]:
-        """The charter's, and those that a proposal in force starts; one that is ended is not among them."""
-        found: dict[str, object] = {one.id: one for one in self.charter.projects} if self.charter else {}
+    def _projects(self) -> dict[str, charters.Project]:
+        """The charter's, and those that acts in force begin, change or end; what is ended keeps its past days."""
+        found: dict[str, charters.Project] = {one.id: one for one in self.charter.projects} if self.charter else {}
         for one in sorted(self.slots.proposals.values(), key=lambda p: (p.subject, p.n)):
             what = one.stated.act.what if isinstance(one.stated.act, a.Propose) else None
-            if one.state == "in_force" and isinstance(what, a.ProjectTerms):
-                found[what.project] = what
-            elif one.state == "in_force" and isinstance(what, a.Ending) and one.subject.startswith("project/"):
-                found.pop(one.subject.partition("/")[2], None)
+            name = one.subject.partition("/")[2]
+            if one.state != "in_force" or not one.subject.startswith("project/"):
+                continue
+            if isinstance(what, a.ProjectTerms):
+                found[what.project] = project_of(one.stated, what)
+            elif isinstance(what, a.Ending) and name in found:
+                found[name] = replace(found[name], term=_until(found[name].term, what.on))
         return dict(sorted(found.items()))
 
     def packs(self) -> dict[str, tuple[AdoptedPack, ...]]:
@@ -424,7 +428,8 @@ class Effects:
             return ""
         allowed = {*self.members}
         allowed |= {one.terms.party for one in self.engagements.values() if one.terms.project == act.project}
-        pillar = _pillar(self.charter, act.project)
+        home = self.projects.get(act.project)
+        pillar = next((one for one in self.charter.pillars if home is not None and one.id == home.pillar), None)
         if pillar is not None and pillar.access == "closed":
             allowed = set(pillar.members)
         others = sorted(set(act.owners) - allowed)
@@ -705,15 +710,10 @@ def _adopters(charter: charters.Charter | None, jurisdiction: str) -> tuple[str,
     return tuple(one.adopter for one in charter.jurisdictions if one.id == jurisdiction) if charter else ()
 
 
-def _pillar(charter: charters.Charter, project: str) -> charters.Pillar | None:
-    try:
-        return charter.pillar(charter.project(project).pillar)
-    except ReltoError:
-        return None
-
-
-def day_of(time: int) -> str:
-    return dt.datetime.fromtimestamp(time / 1000, dt.UTC).date().isoformat()
+def _until(term: charters.Span, on: str) -> charters.Span:
+    """A term that is over on a day."""
+    last = (dt.date.fromisoformat(on) - dt.timedelta(days=1)).isoformat()
+    return charters.Span(first=term.first, last=min(last, term.last or last))
 
 
 @lru_cache(maxsize=256)

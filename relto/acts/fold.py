@@ -61,7 +61,8 @@ def could_engage(register: Register, what: a.Engagement) -> str:
     """Why these terms could never be agreed under the charter in force, or an empty text."""
     if register.charter is None:
         return "no charter is in force"
-    return engagement_fault(register.charter, register.directory, what)
+    home = register.projects.get(what.project)
+    return engagement_fault(register.charter, register.directory, what, (home,) if home is not None else ())
 
 
 def _derive(scans: Mapping[str, Scan], me: str, objects: Mapping[str, bytes], pin: str) -> Register:
@@ -86,7 +87,7 @@ def _register(effects: Effects) -> Register:
         packs=packs,
         parties=_parties(effects),
         slots=dict(sorted(slots.proposals.items())),
-        projects=effects.projects(),
+        projects=effects.projects,
         engagements=effects.engagements,
         items=effects.items,
         licences=effects.licences(),

@@ -26,7 +26,7 @@ from relto.acts.act import (
     Term,
 )
 from relto.acts.scan import KeySpan, Scan, Stated, Void
-from relto.charter import Charter, Parties
+from relto.charter import Charter, Parties, Project
 from relto.errors import NotFound
 from relto.label import Label
 from relto.law import Pack
@@ -62,11 +62,7 @@ class Proposal(Struct, frozen=True, kw_only=True):
     missing: tuple[str, ...] = ()
     waiting: tuple[str, ...] = ()
     settled: Mapping[str, str] = {}  # member -> outcome, from `settle`
-
-    @property
-    def provisional(self) -> bool:
-        """Every vote is there and consents, confirmation is not: it gives no right."""
-        return self.state == "open" and not self.missing and bool(self.waiting)
+    provisional: bool = False  # enough consents are there, their confirmation is not: it gives no right
 
 
 class PartyState(Struct, frozen=True, kw_only=True):
@@ -226,7 +222,7 @@ class Register(Struct, frozen=True, kw_only=True):
     packs: Mapping[str, tuple[AdoptedPack, ...]]
     parties: Mapping[str, PartyState]
     slots: Mapping[str, Proposal]  # by proposal id
-    projects: Mapping[str, object]
+    projects: Mapping[str, Project]  # the charter's, and those begun by acts
     engagements: Mapping[str, EngagementState]
     items: Mapping[str, tuple[ItemState, ...]]
     licences: Mapping[str, LicenceState]

@@ -8,7 +8,8 @@ own ledgers; nobody orders anything between ledgers.
 * V3  A consent to a second proposal of a slot counts only if the first was dead in the view that the consent cites.
 * by  A consent dated after the proposal's deadline is void; a ledger that has passed it without consenting refuses.
 * A vote counts when enough members' ledgers acknowledge the prefix that holds it.
-* In force: every voter's consent counts. Dead: one refusal counts. Neither changes when more arrives.
+* In force and dead are what the charter's rule makes of the votes that count (`tally.py`). Neither changes when more
+  arrives.
 
 All of one proposal is decided by the charter version that it names (`under`): voters, confirmers, ledgers. Members read
 each other's votes and acknowledges in full and in order (the common tag; nothing behind an unopened entry counts), so
@@ -19,6 +20,7 @@ Source: spec/register.md, "Slots"; the argument: docs/decisions/0003-slots.md.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
@@ -30,6 +32,7 @@ from relto import charter as charters
 from relto.acts import act as a
 from relto.acts.register import Proposal, SlotState, Vote
 from relto.acts.scan import UNTAGGED, Scan, Stated, Void, kind_of
+from relto.acts.tally import Outcome, Word, outcome
 from relto.errors import ReltoError
 
 Ledgers = Mapping[str, Scan]  # party -> the ledger that speaks for it
@@ -51,7 +54,9 @@ class Ballot(Struct, frozen=True, kw_only=True):
 
     one: Stated
     partnership: str
-    voters: tuple[str, ...] = ()
+    voters: tuple[str, ...] = ()  # all who vote; `bound` among them must consent whatever the rule
+    bound: tuple[str, ...] = ()
+    rule: charters.Decision | None = None  # None: all of them
     confirmers: tuple[str, ...] = ()
     quorum: int = 0
     ledgers: Ledgers = {}
@@ -62,6 +67,11 @@ class Ballot(Struct, frozen=True, kw_only=True):
     def act(self) -> a.Propose:
         assert isinstance(self.one.act, a.Propose)
         return self.one.act
+
+    def outcome(self, words: Mapping[str, Word]) -> Outcome:
+        """What these votes decide."""
+        counted = [party for party in self.voters if party not in self.bound]
+        return outcome(self.rule, counted, self.bound, words)
 
 
 class Said(Struct, frozen=True, kw_only=True):
@@ -84,6 +94,7 @@ class Slots:
         self.proposals: dict[str, Proposal] = {}
         self.ballots: dict[str, Ballot] = {}
         self.void: list[Void] = []
+        self.begun: dict[str, tuple[charters.Project, ...]] = {}  # by acts: a project's terms, oldest first
         self.alarms: list[str] = []
         self.missing: set[str] = set()  # objects that are named and not held
         self.stated: dict[str, Stated] = {}
@@ -91,6 +102,7 @@ class Slots:
         self.votes: dict[tuple[str, str], list[Stated]] = defaultdict(list)  # by origin and proposal
         self.words: dict[tuple[str, str], list[Stated]] = defaultdict(list)  # settlements, likewise
         self.slots: dict[tuple[str, str, int, str], list[Stated]] = defaultdict(list)
+        self.notices: dict[str, list[Stated]] = defaultdict(list)  # of withdrawal, by origin
         self._judged: dict[tuple[str, tuple[str, ...], bool], list[Said]] = {}
         self._reach: dict[tuple[object, ...], Mapping[str, int]] = {}
         for origin in sorted(scans):
@@ -102,6 +114,8 @@ class Slots:
             self.stated[one.id] = one
             if isinstance(one.act, a.Settle):
                 self.words[scan.origin, one.act.proposal].append(one)
+            if isinstance(one.act, a.Withdraw) and one.common:
+                self.notices[scan.origin].append(one)
             if one.index >= scan.readable:
                 continue
             if not one.common:
@@ -205,16 +219,18 @@ class Slots:
         dropped = tuple(party for party in members if party not in charter.members)
         gone = tuple(party for party in dropped if party == expelled or self._left(party, before, one))
         voters = [party for party in before.charter.voters(kind_of_what(what), concerned=expelled) if party not in gone]
-        voters += [party for party in charter.members if party not in members]
+        bound = tuple(party for party in charter.members if party not in members)
         confirmers = tuple(party for party in members if party not in gone)
         fault = _unlisted(charter.members, directory) or _membership_fault(what, members, charter.members)
         return replace(
             base,
-            voters=tuple(voters),
+            voters=(*voters, *bound),
+            bound=bound,
+            rule=before.charter.decision(kind_of_what(what)),
             confirmers=confirmers,
             quorum=self.quorum(confirmers, before.charter.confirm),
             ledgers={**self._listed(directory), **before.ledgers},
-            fault=fault or self._proposal_fault(base, before, voters),
+            fault=fault or self._proposal_fault(base, before, (*voters, *bound)),
         )
 
     def _left(self, party: str, version: Version, one: Stated) -> bool:
@@ -222,10 +238,22 @@ class Slots:
         scan = version.ledgers.get(party)
         if scan is None:
             return False
-        notices = [said for said in scan.stated if isinstance(said.act, a.Withdraw) and said.common]
+        notices = self.notices.get(scan.origin, ())
         given = [said.index for said in notices if said.act.partnership == self.partnership]
         first = min(given, default=scan.readable)
         return first < scan.readable and all(vote.index > first for vote in self.votes[scan.origin, one.id])
+
+    def gone(self, one: Stated, charter: charters.Charter) -> bool:
+        """Whether its author had left by then: an own notice stands before it, and had run out at its place.
+
+        Both are in the ledger that the act stands in, for all members to read: no clock is asked.
+        """
+        day = day_of(one.time)
+        return any(
+            said.index < one.index and charter.withdrawal.effective(max(_on(said), day_of(said.time))) <= day
+            for said in self.notices.get(one.origin, ())
+            if said.act.partnership == self.partnership
+        )
 
     # ---- everything under a charter ---------------------------------------------------------------------------------
 
@@ -240,6 +268,8 @@ class Slots:
             if not won:
                 return
             what = won[0].act.what if isinstance(won[0].act, a.Propose) else None
+            if isinstance(what, a.ProjectTerms):
+                self.begun[what.project] = (*self.begun.get(what.project, ()), project_of(won[0], what))
             root = won[0] if isinstance(what, a.Engagement | a.ProjectTerms) else root
             n, prev, ended = n + 1, won[0].id, isinstance(what, a.Ending)
 
@@ -261,19 +291,36 @@ class Slots:
                 ledgers.setdefault(terms.party, outside)
         fault = self._proposal_fault(base, version, bound) or _chain_fault(base.act, root, ended=ended)
         if isinstance(what, a.Engagement):
-            fault = fault or engagement_fault(charter, version.directory, what)
+            homes = _homes(charter, what.project, self.begun.get(what.project, ()))
+            if not homes:
+                return replace(base, fault=fault, waits=f"there is no project {what.project} in force here")
+            unfit = engagement_fault(charter, version.directory, what, homes)
+            if unfit and not fault and what.project in self.begun:
+                return replace(base, waits=unfit)  # another act may yet give the project what these terms need
+            fault = fault or unfit
         if isinstance(what, a.Ending) and not charter.decision("end").bound_consents:
             bound = ()  # it is told and not asked
         project = terms.project if terms is not None else ""
-        voters = _voters(charter, kind_of_what(what), project, one.act.author)
+        voters = self._voters(charter, kind_of_what(what), project, one.act.author)
         return replace(
             base,
             voters=(*voters, *(party for party in bound if party not in voters)),
+            bound=bound,
+            rule=charter.decision(kind_of_what(what)),
             confirmers=charter.members,
             quorum=self.quorum(charter.members, charter.confirm),
             ledgers=ledgers,
             fault=fault,
         )
+
+    def _voters(self, charter: charters.Charter, kind: str, project: str, author: str) -> tuple[str, ...]:
+        begun = self.begun.get(project, ())
+        if charter.decision(kind).voters == "participants" and not _homes(charter, project, ()) and begun:
+            return tuple(party for party in begun[0].participants if party in charter.members)
+        try:
+            return charter.voters(kind, project=project, concerned=author)
+        except ReltoError:  # a project that nothing names: the proposal waits, or concerns all members
+            return charter.members
 
     def _proposal_fault(self, base: Ballot, version: Version, bound: Iterable[str]) -> str:
         """Why a proposal is void whatever anybody votes."""
@@ -284,6 +331,8 @@ class Slots:
             return f"does not stand in the ledger that the party list names for {act.author}"
         if act.under != version.id:
             return "does not name the charter version in force"
+        if self.gone(base.one, version.charter):
+            return f"{act.author} has left"
         return hidden_from(act, (*version.charter.members, *bound)) or _subject_fault(act)
 
     # ---- the slot rule ----------------------------------------------------------------------------------------------
@@ -316,12 +365,17 @@ class Slots:
         counted = self._first(votes)
         missing = tuple(party for party in ballot.voters if party not in counted)
         waiting = tuple(party for party in ballot.voters if party in counted and not counted[party].confirmed)
-        state = "open"
-        if any(vote.vote == "refuse" and vote.confirmed for vote in counted.values()):
-            state = "dead"
-        elif counted and not missing and not waiting and all(vote.vote == "consent" for vote in counted.values()):
-            state = "in_force"
-        return replace(base, state=state, voters=ballot.voters, votes=tuple(votes), missing=missing, waiting=waiting)
+        state = ballot.outcome(_words(vote for vote in counted.values() if vote.confirmed))
+        hoped = ballot.outcome(_words(counted.values()))
+        return replace(
+            base,
+            state=state,
+            voters=ballot.voters,
+            votes=tuple(votes),
+            missing=missing,
+            waiting=waiting,
+            provisional=(state, hoped) == ("open", "in_force"),
+        )
 
     def _vote(self, party: str, one: Said, ballot: Ballot) -> Vote:
         return Vote(
@@ -398,12 +452,12 @@ class Slots:
         ballot = self.ballots[proposal]
         reach = self.confirmed(ballot, {**self._heads(cited), scan.origin: cited.index})
         rivals = tuple(one.id for one in self._rivals(_slot(ballot.act)))
-        return any(
-            one.proposal == proposal and not one.consent and not one.void and self._holds(one.stated, reach)
-            for party in ballot.voters
-            if party in ballot.ledgers
-            for one in self._said(ballot.ledgers[party], rivals, exclusive=False)
-        )
+        words: dict[str, Word] = {}
+        for party in ballot.voters:
+            for one in self._said(ballot.ledgers[party], rivals, exclusive=False) if party in ballot.ledgers else ():
+                if one.proposal == proposal and not one.void and self._holds(one.stated, reach):
+                    words.setdefault(party, Word(consent=one.consent, silent=one.silent))
+        return ballot.outcome(words) == "dead"
 
     def _events(self, scan: Scan, rivals: tuple[str, ...]) -> list[Said]:
         """Votes and passed deadlines in the order of the ledger; at one index the deadline comes first."""
@@ -416,6 +470,9 @@ class Slots:
                 found.append((late.index, 0, proposal, said))
             for one in self.votes.get((scan.origin, proposal), ()):
                 consent, void = isinstance(one.act, a.Consent), _vote_fault(one, ballot)
+                version = self.version(ballot.act.under)
+                if not void and version is not None and self.gone(one, version.charter):
+                    void = "comes after its author has left"
                 found.append((one.index, 1, proposal, Said(proposal=proposal, consent=consent, stated=one, void=void)))
         return [said for _, _, _, said in sorted(found, key=lambda item: item[:3])]
 
@@ -558,6 +615,19 @@ class Slots:
                     self.void.append(Void(one.origin, one.index, one.id, kind_of(one.act), why))
 
 
+def day_of(time: int) -> str:
+    return dt.datetime.fromtimestamp(time / 1000, dt.UTC).date().isoformat()
+
+
+def _on(notice: Stated) -> str:
+    assert isinstance(notice.act, a.Withdraw)
+    return notice.act.on
+
+
+def _words(votes: Iterable[Vote]) -> dict[str, Word]:
+    return {vote.party: Word(consent=vote.vote == "consent", silent=vote.silent) for vote in votes}
+
+
 # ---- faults that the bytes and the charter alone show ---------------------------------------------------------------
 
 
@@ -657,25 +727,44 @@ def _chain_fault(act: a.Propose, root: Stated | None, *, ended: bool) -> str:
     return "what it names has ended" if ended else hides(act, root.act)
 
 
-def _voters(charter: charters.Charter, kind: str, project: str, author: str) -> tuple[str, ...]:
-    try:
-        return charter.voters(kind, project=project, concerned=author)
-    except ReltoError:  # a project that this charter does not have: the proposal is void, or concerns all members
-        return charter.members
+def project_of(one: Stated, what: a.ProjectTerms) -> charters.Project:
+    """A project that an act begins, in the charter's own shape. Its clause is the act."""
+    return charters.Project(
+        id=what.project,
+        name=what.name,
+        pillar=what.pillar,
+        areas=what.areas,
+        participants=what.participants,
+        instrument="" if isinstance(what.instrument, UnsetType) else what.instrument,
+        term=charters.Span(first=what.term.since, last=what.term.last),
+        clause=one.id,
+    )
 
 
-def engagement_fault(charter: charters.Charter, directory: charters.Parties | None, what: a.Engagement) -> str:
-    """Why these terms cannot be agreed under this charter and party list."""
+def _homes(charter: charters.Charter, project: str, begun: Sequence[charters.Project]) -> tuple[charters.Project, ...]:
+    """What the charter and acts in force say a project is."""
+    return (*(one for one in charter.projects if one.id == project), *begun)
+
+
+def engagement_fault(
+    charter: charters.Charter,
+    directory: charters.Parties | None,
+    what: a.Engagement,
+    homes: Sequence[charters.Project],
+) -> str:
+    """Why these terms cannot be agreed under this charter and party list.
+
+    homes: what the project is or has been: one of them has the areas, in a pillar that is open.
+    """
     if what.party in charter.members:
         return f"{what.party} is a member and needs no engagement"
-    try:
-        project = charter.project(what.project)
-        pillar = charter.pillar(project.pillar)
-    except ReltoError:
-        return f"there is no project {what.project} in the charter"
-    if pillar.access == "closed":
-        return f"pillar {pillar.id} is closed to outsiders"
-    if set(what.areas) - set(project.areas) or not what.areas:
+    if not homes:
+        return f"there is no project {what.project}"
+    open_ = {pillar.id for pillar in charter.pillars if pillar.access != "closed"}
+    entered = [one for one in homes if one.pillar in open_]
+    if not entered:
+        return f"pillar {homes[0].pillar} is closed to outsiders"
+    if not what.areas or all(set(what.areas) - set(one.areas) for one in entered):
         return "its areas are not areas of the project"
     days = charter.on_suspend.answer_days if charter.on_suspend.recall else None
     repeated = None if isinstance(what.recall_days, UnsetType) else what.recall_days

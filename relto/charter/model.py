@@ -23,7 +23,8 @@ from relto.errors import NotFound
 from relto.label import Equivalence, Group, Level
 
 ENGINES: Final = (1,)
-EVALUATED: Final = ("unanimity", "owner")  # the decision rules that engine 1 can evaluate
+# The decision rules that engine 1 can evaluate: each has its line in `relto.acts.tally`.
+EVALUATED: Final = ("unanimity", "owner", "k_of_n", "majority", "all_affected")
 
 T = TypeVar("T")
 

@@ -79,6 +79,7 @@ class Author(Held):
                     hint="submit it at its author's node",
                 )
             self._check_readers(act)
+            self._check_charter(act)
             self._try(envelope, id_)
             self._append([envelope], beside)
             return id_
@@ -162,7 +163,7 @@ class Author(Held):
         charter = self.register.charter
         if charter is None:
             raise Refused("no partnership is founded yet", hint="`relto act list` shows whose consent is missing")
-        there = charter.project(project)
+        there = self.register.projects.get(project) or charter.project(project)
         pillar = charter.pillar(there.pillar)
         found = set(pillar.members if pillar.access == "closed" else there.participants)
         rel = set() if isinstance(label.rel, UnsetType) else set(label.rel)
@@ -214,6 +215,16 @@ class Author(Held):
 
     # ---- into the ledger
 
+    def _check_charter(self, act: Act) -> None:
+        """What grants names the newest charter here (contracts 4). Votes name their proposal's; denials count anyhow."""
+        if isinstance(act, acts.Consent | acts.Refuse | acts.Return | acts.Settle) or isinstance(act.under, UnsetType):
+            return
+        if acts.kind_of(act) not in acts.DENIALS and act.under != self.register.charter_id:
+            raise Refused(
+                f"it is written under charter version `{act.under[:8]}`, and `{self.register.charter_id[:8]}` is in force",
+                hint="draft it anew",
+            )
+
     def _check_readers(self, act: Act) -> None:
         if isinstance(act.readers, UnsetType):
             return
@@ -241,6 +252,8 @@ class Author(Held):
         slot = trial.slots.get(id_)
         if slot is not None and slot.state == "void":
             raise Refused(f"this proposal could never be in force: {slot.why}")
+        if slot is not None and slot.why:
+            raise Refused(f"nobody could vote on this proposal yet: {slot.why}")
         for proposal in trial.slots.values():
             for vote in proposal.votes:
                 if vote.act == id_ and vote.void:

@@ -340,7 +340,7 @@ def recall_view(register: Register, one: acts.RecallState, now: int) -> View:
 
 def project_views(register: Register, now: int) -> list[View]:
     found = []
-    for one in register.charter.projects if register.charter else ():
+    for one in register.projects.values():
         pillar = register.charter.pillar(one.pillar) if register.charter else None
         found.append(
             {

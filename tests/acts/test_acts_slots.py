@@ -476,7 +476,6 @@ def test_nothing_rests_on_an_unconfirmed_vote(kit):
     [
         ({"party": "bree"}, "bree is a member and needs no engagement"),
         ({"project": "vault", "areas": ()}, "pillar inner is closed to outsiders"),
-        ({"project": "none"}, "there is no project none in the charter"),
         ({"areas": ("hull",)}, "its areas are not areas of the project"),
         ({"areas": ()}, "its areas are not areas of the project"),
         ({"confirm": 2}, "it repeats confirmation or recall otherwise than the charter"),
@@ -497,6 +496,44 @@ def test_terms_that_cannot_be_agreed(kit, change, says):
     slot = kit.fold("bree").slots[proposal]
     assert (slot.state, slot.why) == ("void", says)
     assert acts.could_engage(kit.fold("bree"), what) == says
+
+
+def test_terms_of_a_project_that_nobody_has_begun_wait(kit):
+    """Another reader may hold the act that begins it: nothing is void because somebody has read less."""
+    what = kit.terms(project="new")
+    proposal = kit.propose("arda", SUBJECT, 1, what)
+    assert acts.could_engage(kit.fold("bree"), what) == "there is no project new"
+    for name in (*MEMBERS, "dune"):
+        kit.parties[name].ack()
+        kit.consent(name, proposal)
+    kit.acks()
+    slot = kit.fold("bree").slots[proposal]
+    assert (slot.state, slot.why) == ("open", "there is no project new in force here")
+    begun = kit.propose("bree", "project/new", 1, project())
+    for name in MEMBERS:
+        kit.consent(name, begun)
+    kit.acks()
+    register = kit.fold("cora")
+    assert register.slots[proposal].state == "in_force"
+    assert register.engagements["dune-lamp"].terms.project == "new"
+    assert register.projects["new"].participants == MEMBERS
+    assert acts.could_engage(register, kit.terms(project="new", areas=("wick",))) == (
+        "its areas are not areas of the project"
+    )
+
+
+def test_an_ended_project_keeps_its_past_days(kit):
+    begun = kit.propose("bree", "project/new", 1, project())
+    for name in MEMBERS:
+        kit.consent(name, begun)
+    kit.acks()
+    ending = kit.propose("bree", "project/new", 2, acts.Ending(of=begun, on="2026-11-01", reason="done"), prev=begun)
+    for name in MEMBERS:
+        kit.consent(name, ending)
+    kit.acks()
+    there = kit.fold("arda").projects["new"]
+    assert there.holds_on("2026-10-31")
+    assert not there.holds_on("2026-11-01")
 
 
 @pytest.mark.parametrize(
@@ -695,6 +732,23 @@ def test_the_next_charter_needs_no_vote_of_a_member_that_has_given_notice(kit):
     register = kit.fold("arda")
     assert register.members == ("arda", "bree")
     assert why(register, refusal) == "has no vote on it"
+
+
+def test_who_has_left_neither_proposes_nor_votes(kit):
+    kit.cora.say("withdraw", on="2026-09-22", reason="elections")
+    early = kit.propose("arda", "project/early", 1, project(name="early", project="early"))
+    kit.consent("cora", early)
+    kit.tick(366 * 86_400_000)
+    kit.acks()
+    late, own = (
+        kit.propose(name, f"project/{name}", 1, project(name=name, project=name)) for name in ("arda", "cora")
+    )
+    kit.consent("cora", late)
+    kit.acks()
+    register = kit.fold("bree")
+    assert [(one.party, one.void) for one in register.slots[early].votes] == [("cora", "")]
+    assert [(one.party, one.void) for one in register.slots[late].votes] == [("cora", "comes after its author has left")]
+    assert (register.slots[own].state, register.slots[own].why) == ("void", "cora has left")
 
 
 def test_a_member_that_voted_before_its_notice_is_heard(kit):

@@ -193,20 +193,6 @@ ERRORS = [
         "add an entry `act: admit`",
     ),
     (
-        "act: project, rule: unanimity",
-        "act: project, rule: majority",
-        "majority",
-        "rule `majority` has no evaluator in engine 1",
-        "`unanimity`, `owner`",
-    ),
-    (
-        "act: project, rule: unanimity",
-        "act: project, rule: all_affected",
-        "all_affected",
-        "rule `all_affected` has no evaluator in engine 1",
-        "",
-    ),
-    (
         "rule: owner, voters: owners",
         "rule: owner, voters: members",
         "members, party_to_be_bound: is_told",
@@ -392,11 +378,10 @@ def test_the_quorum_of_confirmation(members: int, least: int) -> None:
         assert bool(errors) != (least <= w <= members)
 
 
-def test_k_of_n_parses_and_is_not_evaluated() -> None:
+def test_k_of_n_is_a_majority() -> None:
     source = read(edited(("act: project, rule: unanimity", "act: project, rule: k_of_n, k: 1")).encode(), "tiny.yaml")
     assert draft(source).decision("project").k == 1
     assert [one.message for one in lint(draft(source), source)] == [
-        "rule `k_of_n` has no evaluator in engine 1",
         "1 of 2 is no majority: two contrary votes could both pass",
     ]
 
