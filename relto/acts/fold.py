@@ -61,8 +61,10 @@ def could_engage(register: Register, what: a.Engagement) -> str:
     """Why these terms could never be agreed under the charter in force, or an empty text."""
     if register.charter is None:
         return "no charter is in force"
-    home = register.projects.get(what.project)
-    return engagement_fault(register.charter, register.directory, what, (home,) if home is not None else ())
+    homes = [one for one in register.charter.projects if one.id == what.project]
+    begun = register.projects.get(what.project)
+    homes += [begun] if begun is not None and begun not in homes else []
+    return engagement_fault(register.charter, register.directory, what, homes)
 
 
 def _derive(scans: Mapping[str, Scan], me: str, objects: Mapping[str, bytes], pin: str) -> Register:

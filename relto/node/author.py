@@ -18,7 +18,7 @@ from relto.acts import Act
 from relto.errors import Conflict, Forged, Malformed, Refused
 from relto.keys import OpeningPublic
 from relto.ledger import Head, New, commit, make_leaf, slots_for, tag_for
-from relto.node.held import Held, Pinned, channel_info, day_of
+from relto.node.held import Held, Pinned, channel_info, day_of, texts_of
 
 
 class Author(Held):
@@ -245,7 +245,9 @@ class Author(Held):
         salt = bytes(32)
         leaf = self._leaf(envelope, salt, ())
         size = self.log.head.size
-        trial = acts.extend(self.register, [acts.entry(self.origin, size, leaf, (salt, envelope))], self._texts())
+        named = {one for one in texts_of(acts.open_act(envelope)[0]) if self.objects.has(bytes.fromhex(one))}
+        texts = {**self._texts(), **{one: self.objects.get(bytes.fromhex(one)) for one in named}}
+        trial = acts.extend(self.register, [acts.entry(self.origin, size, leaf, (salt, envelope))], texts)
         for void in trial.void:
             if void.id == id_:
                 raise Refused(f"this act would have no effect: {void.why}")

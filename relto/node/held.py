@@ -90,6 +90,7 @@ class Held:
         self._tag_keys: dict[str, list[bytes]] = defaultdict(list)  # origin -> keys by which its author tags for us
         self._register: Register | None = None
         self._held: dict[str, bytes] = {}
+        self._names: set[str] = set()
         self._problems: dict[str, str] = {}
         self._read_all()
 
@@ -229,6 +230,7 @@ class Held:
             self._problems[origin] = f"entry {index}: {error.message}"
             one = acts.entry(origin, index, leaf, None, mine=True)
         self._entries[origin].append(one)
+        self._names |= texts_of(one.act)
         if (
             isinstance(one.act, acts.Channel)
             and one.act.reader == self.me
@@ -257,22 +259,14 @@ class Held:
 
     def _texts(self) -> dict[str, bytes]:
         """All texts by digest. They are few (charters, packs, lists), never change, and the fold reads them."""
-        for digest in self._named():
-            if digest not in self._held and self.objects.has(bytes.fromhex(digest)):
+        for digest in self._named() - self._held.keys():
+            if self.objects.has(bytes.fromhex(digest)):
                 self._held[digest] = self.objects.get(bytes.fromhex(digest))
         return self._held
 
     def _named(self) -> set[str]:
-        found: set[str] = set()
-        for entries in self._entries.values():
-            for one in entries:
-                if isinstance(one.act, acts.Propose) and isinstance(
-                    one.act.what, acts.CharterText | acts.Admission | acts.Expulsion
-                ):
-                    found |= {one.act.what.charter, one.act.what.parties}
-                elif isinstance(one.act, acts.Adopt):
-                    found.add(one.act.pack)
-        return found
+        """Digests of the texts that acts name."""
+        return self._names
 
     def _alarm(self, origin: str, problem: str) -> None:
         self._problems[origin] = problem
@@ -299,6 +293,13 @@ def witness_verifiers(origin: str, keys: acts.KeySet) -> tuple[Verifier, ...]:
     return Verifier.of_witness(
         witness_name(origin), keys.witness.ed25519, None if isinstance(second, UnsetType) else second
     )
+
+
+def texts_of(act: acts.Act | None) -> set[str]:
+    """Digests of the texts that an act names."""
+    if isinstance(act, acts.Propose) and isinstance(act.what, acts.CharterText | acts.Admission | acts.Expulsion):
+        return {act.what.charter, act.what.parties}
+    return {act.pack} if isinstance(act, acts.Adopt) else set()
 
 
 def channel_info(author: str, reader: str) -> bytes:

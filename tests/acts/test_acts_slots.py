@@ -740,14 +740,14 @@ def test_who_has_left_neither_proposes_nor_votes(kit):
     kit.consent("cora", early)
     kit.tick(366 * 86_400_000)
     kit.acks()
-    late, own = (
-        kit.propose(name, f"project/{name}", 1, project(name=name, project=name)) for name in ("arda", "cora")
-    )
+    late, own = (kit.propose(name, f"project/{name}", 1, project(name=name, project=name)) for name in ("arda", "cora"))
     kit.consent("cora", late)
     kit.acks()
     register = kit.fold("bree")
     assert [(one.party, one.void) for one in register.slots[early].votes] == [("cora", "")]
-    assert [(one.party, one.void) for one in register.slots[late].votes] == [("cora", "comes after its author has left")]
+    assert [(one.party, one.void) for one in register.slots[late].votes] == [
+        ("cora", "comes after its author has left")
+    ]
     assert (register.slots[own].state, register.slots[own].why) == ("void", "cora has left")
 
 

@@ -74,10 +74,7 @@ def test_what_is_decided_stays_and_dead_is_hopeless(which, n):
     voters = [f"v{i}" for i in range(n)]
     state = {votes: outcome(which, voters, (), said("".join(votes))) for votes in itertools.product(".yn", repeat=n)}
     for votes, now in state.items():
-        later = {
-            state[tuple(more)]
-            for more in itertools.product(*(one if one != "." else ".yn" for one in votes))
-        }
+        later = {state[tuple(more)] for more in itertools.product(*(one if one != "." else ".yn" for one in votes))}
         if now == "open":
             assert len(later - {"open"}) == 2 or "".join(votes).count(".") == 0
         else:
