@@ -14,9 +14,9 @@ from typing import Literal
 from msgspec import Struct, UnsetType
 
 from relto.acts import act as a
-from relto.acts.effects import day_of
 from relto.acts.pipeline import pipeline
 from relto.acts.register import Register
+from relto.acts.slots import day_of
 
 Kind = Literal["lapses", "ends", "due", "overdue", "awaited", "window", "leaves"]
 
