@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import msgspec
 from relto import acts
 from relto.cli.main import common, emit, node_dir
 from relto.cli.show import table
-from relto.errors import Malformed
+from relto.errors import Conflict, Malformed
 from relto.keys import PublicKey, from_base64, to_base64
 from relto.ledger import Proof, Verifier, verify_log
 from relto.node import config as settings
@@ -155,11 +156,16 @@ def _invite(options: argparse.Namespace) -> int:
         "inception": to_base64(node.inception()),
     }
     text = to_base64(json.dumps(view).encode())
+    mine, founding = words(node.register.scans[node.origin].inception_id), node.register.partnership
     emit(
-        {"invitation": text, "words": words(node.register.scans[node.origin].inception_id)},
+        {"invitation": text, "words": mine, "founding_words": words(founding) if founding else None},
         as_json=options.json,
         lines=[text],
     )
+    if not options.json:  # beside the text, which is often written into a file
+        print(f"read aloud: {node.me}: {mine}", file=sys.stderr)
+        if founding:
+            print(f"read aloud: the partnership: {words(founding)}", file=sys.stderr)
     return 0
 
 
@@ -181,18 +187,32 @@ def _join(options: argparse.Namespace) -> int:
         ) from error
     if not good:
         raise Malformed("an invitation of another version")
+    known = node.register.partnership or node.config.pin
+    if founding and known and founding != known:
+        raise Conflict(
+            f"`{held.get('party')}` invites into another partnership than the one trusted here",
+            hint=f"it says {founding[:16]}, this node has {known[:16]}",
+        )
     open_desk = desk(directory)
     party = open_desk.join(envelope, "words")
     if founding and not node.register.partnership and not node.config.pin:
         open_desk.pin(founding)
     mine, theirs = node.register.scans[node.origin].inception_id, acts.open_act(envelope)[1]
+    trusted = node.register.partnership or node.config.pin or founding
     emit(
-        {"party": party, "words": words(theirs), "own": words(mine), "partnership": founding or None},
+        {
+            "party": party,
+            "words": words(theirs),
+            "own": words(mine),
+            "partnership": founding or None,
+            "founding_words": words(trusted) if trusted else None,
+        },
         as_json=options.json,
         lines=[
             f"{party} is pinned; trust it once its officer has read you these words, and you yours to them:",
             f"  {party}: {words(theirs)}",
             f"  {node.me}: {words(mine)}",
+            *([f"  the partnership: {words(trusted)}"] if trusted else []),
         ],
     )
     return 0

@@ -355,9 +355,11 @@ class Service:
         return JSONResponse({"id": id_})
 
     async def sync(self, request: Request) -> Response:
+        from relto.node.home import trusted
         from relto.node.peers import sync_all
+        from relto.node.serve import directory_of
 
-        found = await run_in_threadpool(sync_all, self.node)
+        found = await run_in_threadpool(sync_all, self.node, ca=trusted(self.node.config, directory_of(self.node)))
         if found["written"]:
             self.wake.set()
         return JSONResponse(found)

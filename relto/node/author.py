@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -15,7 +16,8 @@ from msgspec import UNSET, UnsetType
 
 from relto import acts
 from relto.acts import Act
-from relto.errors import Conflict, Forged, Malformed, Refused
+from relto.charter import load_parties, read
+from relto.errors import Conflict, Forged, Malformed, Refused, ReltoError
 from relto.keys import OpeningPublic
 from relto.ledger import Head, New, commit, make_leaf, slots_for, tag_for
 from relto.node.held import Held, Pinned, channel_info, day_of, texts_of
@@ -108,6 +110,8 @@ class Author(Held):
             if isinstance(act.what, acts.Renewal | acts.Ending):
                 before = register.act(act.what.of).act.readers
                 bound = set(() if isinstance(before, UnsetType) else before)
+            if self.register.charter is None and isinstance(act.what, acts.CharterText):
+                members = self._listed(act) or members  # a founding is told to founders, not to whoever is pinned
             found |= members | bound
         elif isinstance(act, acts.RegisterItem):
             found |= self._audience(act.project, act.areas, act.label, act.owners)
@@ -186,12 +190,30 @@ class Author(Held):
             what = one.stated.act.what if isinstance(one.stated.act, acts.Propose) else None
             if isinstance(what, acts.Engagement) and what.party == self.me:
                 return tuple(member.party for member in what.members)
-        return tuple(sorted(self.peers()))
+        return tuple(sorted((self.founders() & set(self.peers())) or self.peers()))
+
+    def founders(self) -> set[str]:
+        """The parties of the foundings that are proposed here, by the lists that they name; none after the founding."""
+        found: set[str] = set()
+        for one in self.register.slots.values() if self.register.charter is None else ():
+            if one.subject == "charter" and one.n == 1 and isinstance(one.stated.act, acts.Propose):
+                found |= self._listed(one.stated.act)
+        return found
+
+    def _listed(self, act: acts.Propose) -> set[str]:
+        """The parties in the list that a proposed charter names, as far as the list is held here."""
+        text = self._texts().get(act.what.parties) if isinstance(act.what, acts.CharterText) else None
+        if text is None and isinstance(act.what, acts.CharterText):
+            digest = bytes.fromhex(act.what.parties)
+            text = self.objects.get(digest) if self.objects.has(digest) else None
+        with contextlib.suppress(ReltoError):
+            return {one.id for one in load_parties(read(text, "parties")).parties} if text is not None else set()
+        return set()
 
     def _all_members(self) -> tuple[str, ...]:
         """To whom an act must be open for its leaf to say that it is for all: none until this node knows them."""
         if self.register.members or not self.config.pin:
-            return self.register.members or tuple(self.peers())
+            return self.register.members or tuple(self.founders()) or tuple(self.peers())
         for stated in self.register.stated.values():
             if isinstance(stated.act, acts.Introduce) and stated.act.party == self.me and stated.act.members:
                 return tuple(member.party for member in stated.act.members)
@@ -293,7 +315,10 @@ class Author(Held):
     def _leaf(self, envelope: bytes, salt: bytes, readers: Iterable[str]) -> bytes:
         commitment = commit(salt, envelope)
         tags = [tag_for(self._channel(reader), commitment) for reader in readers if reader != self.me]
-        tags += acts.common_tags(acts.open_act(envelope)[0], commitment, self._all_members())
+        act, everyone = acts.open_act(envelope)[0], self._all_members()
+        if self.register.charter is None and isinstance(act, acts.Propose) and not self.founders():
+            everyone = tuple(self._listed(act)) or everyone  # this act is the one that will say who the founders are
+        tags += acts.common_tags(act, commitment, everyone)
         charter = self.register.charter
         return make_leaf(commitment, tags, slots_for(len(charter.parties) if charter else 1), self.random)
 

@@ -23,7 +23,7 @@ from msgspec import Struct
 from relto.errors import Malformed, NotFound, Refused, ReltoError, Unavailable
 from relto.keys import AccessKey, ProofKey
 from relto.node import config as settings
-from relto.node.home import open_node
+from relto.node.home import open_node, trusted
 from relto.node.node import Node
 from relto.node.peers import call, exchange, http_client
 from relto.node.tokens import build_proof
@@ -57,9 +57,10 @@ class Answered(Struct, frozen=True, kw_only=True):
 
 def login(directory: Path, alias: str) -> dict[str, Any]:
     """Logs in at this directory's node; returns the session without secrets. Raises: Refused, NotFound, Unavailable."""
-    url = settings.load(directory).url
+    config = settings.load(directory)
+    url = config.url
     key = ProofKey.generate("EdDSA", secrets.token_bytes)
-    with http_client() as client:
+    with http_client(trusted(config, directory)) as client:
         held = json.loads(
             call(
                 client,
@@ -96,9 +97,9 @@ def session_of(directory: Path, alias: str = "") -> Session:
 class Client:
     """One person at one own node."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, ca: str = "") -> None:
         self.session, self.key = session, ProofKey.from_text(session.key)
-        self.http = http_client()
+        self.http = http_client(ca)
 
     def present(self, audience: str, item: str, purpose: str, place: str) -> str:
         """A presentation for one node. Raises: Refused, NotFound, Unavailable."""
@@ -189,7 +190,7 @@ def open_package(
     seal_key = scan.chain[-1].keys if scan is not None and scan.chain else pinned.keys if pinned else None
     assert seal_key is not None
     known = directory_urls(node)
-    client = Client(session)
+    client = Client(session, trusted(node.config, directory))
     answers: list[Answered] = []
 
     def release(accesses: Sequence[KeyAccess]) -> list[bytes | None]:

@@ -20,7 +20,8 @@ FILE = "relto.toml"
 class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """party, partnership: ids. url: where this node answers, scheme and host and port.
 
-    demo: built-in log-in and signing by button, loopback only.
+    demo: built-in log-in and signing by button, loopback only. listen: where the process listens, when that is not what
+    `url` says. tls_*: PEM files, relative to the directory.
     """
 
     party: Annotated[str, Meta(pattern=r"\A[a-z0-9][a-z0-9-]{0,63}\Z")]
@@ -31,10 +32,23 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     pin: str = ""  # id of the founding proposal, for a node that did not found
     demo: bool = False
     sync_s: Annotated[float, Meta(ge=0.05, le=86_400)] = 30.0  # how often a served node asks the others
+    listen: Annotated[str, Meta(pattern=r"\A([A-Za-z0-9.:\[\]-]{1,255}:[0-9]{1,5})?\Z")] = ""
+    tls_cert: str = ""
+    tls_key: str = ""
+    tls_ca: str = ""
 
     @property
     def host(self) -> str:
         return self.url.partition("://")[2]
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port to listen on."""
+        scheme, _, rest = self.url.partition("://")
+        rest = self.listen or rest
+        host, _, port = rest.rpartition(":") if ":" in rest.rpartition("]")[2] else (rest, "", "")
+        usual = 443 if scheme == "https" else 80
+        return host.strip("[]").replace("localhost", "127.0.0.1"), int(port) if port.isdecimal() else usual
 
 
 def load(directory: Path) -> Config:
@@ -58,6 +72,8 @@ def load(directory: Path) -> Config:
 def save(config: Config, directory: Path) -> None:
     rows = []
     for name, value in msgspec.structs.asdict(config).items():
+        if value == "" and name != "pin":
+            continue
         rows.append(
             f"{name} = {str(value).lower() if isinstance(value, bool) else msgspec.json.encode(value).decode()}"
         )

@@ -64,7 +64,7 @@ class Direct:
 
     def sync(self) -> dict[str, Any]:
         with self._node() as node:
-            return sync_all(node)
+            return sync_all(node, ca=home.trusted(node.config, self.directory))
 
     def join(self, inception: bytes, how: str) -> str:
         with self._node() as node:

@@ -129,6 +129,11 @@ def _make_keys(
     )
 
 
+def trusted(config: Config, directory: Path) -> str:
+    """The file of further certificate authorities, empty when none is named."""
+    return str(directory / config.tls_ca) if config.tls_ca else ""
+
+
 def read_signer(path: Path) -> SecretKey:
     """A signing key file. Raises: NotFound, Refused (its permissions), Malformed."""
     return SecretKey.from_text(KeyFiles(path.parent).read(path.name.removesuffix(".key")))

@@ -29,10 +29,18 @@ class Node(Mirror, Duties, Publishing):
     """See the module."""
 
     def serves_whole(self, party: str) -> bool:
-        """Whether that party gets this ledger entry by entry: a member does, and before a founding anyone pinned."""
-        if self.register.charter is None:
-            return True
-        return party in self.register.members
+        """Whether that party gets this ledger entry by entry.
+
+        A member does. Before this node knows a charter: whom an open founding names, else whom its officer compared in
+        words; for a party that does not found, the members that an introduction or an engagement named to it.
+        """
+        if self.register.charter is not None:
+            return party in self.register.members
+        if self.config.pin:
+            return party in self._all_members()
+        founders = self.founders()
+        pinned = self.peers().get(party)
+        return party in founders if founders else pinned is not None and pinned.how == "words"
 
     def openings_for(self, reader: str, since: int, also: Sequence[int], size: int, *, proofs: bool) -> list[Delivered]:
         """Entries of the own ledger that this reader may open: from `since` on, and of `also` those that are its."""

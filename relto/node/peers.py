@@ -147,14 +147,24 @@ def _named(data: bytes, status: int, who: str) -> ReltoError:
     return Unavailable(found.message, hint=found.hint) if isinstance(found, Forged) else found
 
 
-@lru_cache(maxsize=1)
-def _trust() -> ssl.SSLContext:
-    """The machine's certificate store, read once: reading it costs more than a call on loopback."""
-    return ssl.create_default_context()
+@lru_cache(maxsize=8)
+def _trust(ca: str) -> ssl.SSLContext:
+    """The machine's certificate store and one more file, read once: reading it costs more than a call on loopback."""
+    context = ssl.create_default_context()
+    if ca:
+        try:
+            context.load_verify_locations(ca)
+        except (OSError, ssl.SSLError) as error:
+            raise Unavailable(
+                f"the certificates in `{ca}` cannot be used: {(error.strerror or str(error)).lower()}",
+                hint="`tls_ca` names a PEM file in the node's directory",
+            ) from error
+    return context
 
 
-def http_client() -> httpx.Client:
-    return httpx.Client(timeout=TIMEOUT_S, follow_redirects=False, trust_env=False, verify=_trust())
+def http_client(ca: str = "") -> httpx.Client:
+    """ca: a PEM file of authorities that are trusted beside the machine's own."""
+    return httpx.Client(timeout=TIMEOUT_S, follow_redirects=False, trust_env=False, verify=_trust(ca))
 
 
 def reach_by(client: httpx.Client) -> Callable[[str, str], bytes]:
@@ -166,9 +176,9 @@ def reach_by(client: httpx.Client) -> Callable[[str, str], bytes]:
     return reach
 
 
-def sync_all(node: Node, client: httpx.Client | None = None) -> dict[str, Any]:
+def sync_all(node: Node, client: httpx.Client | None = None, ca: str = "") -> dict[str, Any]:
     """One round: fetch from each pinned party, then write what is owed. What fails is named and the rest goes on."""
-    own = client or http_client()
+    own = client or http_client(ca)
     parties: dict[str, Any] = {}
     try:
         for party, pinned in node.peers().items():

@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 import socket
+import ssl
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,8 +17,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.routing import BaseRoute
 
 from relto.errors import Malformed, ReltoError, Unavailable
+from relto.node import config as settings
 from relto.node import home
 from relto.node.app import Service
+from relto.node.config import Config
 from relto.node.desk import SOCKET
 from relto.node.node import Node, Pinned
 from relto.node.peers import HttpPeer, http_client, reach_by
@@ -43,25 +46,53 @@ def serve(directory: Path, *, quiet: bool, web: Web | None = None) -> int:
         node = home.open_node(directory, write=True)
         _ = node.log.head  # verifies the stored ledger before anything is signed or served
         _DIRECTORIES[id(node)] = directory
-        host, port = bind_address(node.config.url)
+        host, port = node.config.address
         if node.config.demo and host not in {"127.0.0.1", "::1"}:
             raise Malformed(
                 f"a demo node answers on loopback only, not on `{host}`", hint="`relto node init` without --demo"
             )
+        tls = tls_options(node.config, directory)
         with contextlib.suppress(KeyboardInterrupt):
-            asyncio.run(_serve(node, directory, host, port, quiet=quiet, web=web))
+            asyncio.run(_serve(node, directory, host, port, tls=tls, quiet=quiet, web=web))
     return 0
 
 
-def bind_address(url: str) -> tuple[str, int]:
-    scheme, _, rest = url.partition("://")
-    host, _, port = rest.rpartition(":") if ":" in rest.rpartition("]")[2] else (rest, "", "")
-    return host.strip("[]").replace("localhost", "127.0.0.1"), int(port) if port.isdecimal() else (
-        443 if scheme == "https" else 80
-    )
+def tls_options(config: Config, directory: Path) -> tuple[str | None, str | None]:
+    """How the public door speaks TLS: the two files, or nothing when a proxy does it or nobody.
+
+    Raises: Malformed when the settings contradict each other; Unavailable when the files cannot be used.
+    """
+    if bool(config.tls_cert) != bool(config.tls_key):
+        raise Malformed("`tls_cert` and `tls_key` go together", where=settings.FILE)
+    if not config.tls_cert:
+        if config.url.startswith("https:") and not config.listen:
+            raise Malformed(
+                f"`{config.url}` asks for TLS, and no certificate is given",
+                hint="set `tls_cert` and `tls_key`, or `listen` when a proxy stands before the node",
+                where=settings.FILE,
+            )
+        return None, None
+    files = str(directory / config.tls_cert), str(directory / config.tls_key)
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(*files)
+    except (OSError, ssl.SSLError) as error:
+        raise Unavailable(
+            f"the TLS files cannot be used: {(error.strerror or str(error)).lower()}",
+            hint="both are PEM, the key without a pass phrase, relative to the node's directory",
+        ) from error
+    return files
 
 
-async def _serve(node: Node, directory: Path, host: str, port: int, *, quiet: bool, web: Web | None) -> None:
+async def _serve(
+    node: Node,
+    directory: Path,
+    host: str,
+    port: int,
+    *,
+    tls: tuple[str | None, str | None],
+    quiet: bool,
+    web: Web | None,
+) -> None:
     service = Service(node)
     listener = _listen(host, port)
     door = directory / SOCKET
@@ -80,9 +111,11 @@ async def _serve(node: Node, directory: Path, host: str, port: int, *, quiet: bo
                 server_header=False,
                 date_header=False,
                 timeout_graceful_shutdown=2,
+                ssl_certfile=files[0],
+                ssl_keyfile=files[1],
             )
         )
-        for app in (service.public(web), service.local())
+        for app, files in ((service.public(web), tls), (service.local(), (None, None)))
     ]
     for server in servers:
         server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
@@ -125,7 +158,7 @@ async def keep_up(service: Service) -> None:
     A partner that is down costs its own time-out and nothing else; a hint may be lost, the interval catches up.
     """
     node, told = service.node, 0
-    with http_client() as client:
+    with http_client(home.trusted(node.config, directory_of(node))) as client:
         while True:
             service.wake.clear()
             moved = 0
