@@ -17,9 +17,11 @@ from relto.charter import check_quote
 from relto.charter.text import is_date
 from relto.cli.main import common, emit, node_dir
 from relto.cli.show import table
-from relto.errors import Malformed, NotFound
+from relto.errors import Malformed, NotFound, Refused
 from relto.node import views
 from relto.node.home import open_node
+from relto.node.paper import markdown, pdf
+from relto.node.statement import PUBLIC, statement
 
 SIGN = {"yes": "+", "no": "-", "unknown": "?"}
 
@@ -28,6 +30,19 @@ def add(commands: Any) -> None:
     coming = common(commands.add_parser("outlook", help="what lapses or falls due, whose answer is awaited"))
     coming.add_argument("--until", metavar="DATE", default="", help="the last day asked for")
     coming.set_defaults(call=_outlook)
+    said = common(commands.add_parser("statement", help="a joint act for publication, with proofs"))
+    said.add_argument("proposal", metavar="PROPOSAL", help="id of a proposal that is in force")
+    said.add_argument(
+        "--for",
+        dest="audience",
+        metavar="PARTY",
+        default=PUBLIC,
+        help="a party that may read the acts; default `public`",
+    )
+    said.add_argument("--open-acts", action="store_true", help="open the acts themselves to everybody, for good")
+    said.add_argument("--out", metavar="DIR", help="write the text and the proofs there; else the text is shown")
+    said.add_argument("--pdf", action="store_true", help="with `--out`: the text as PDF too")
+    said.set_defaults(call=_statement)
 
 
 def add_verbs(verbs: Any) -> None:
@@ -92,6 +107,36 @@ def _pipeline(options: argparse.Namespace) -> int:
     lines = _stages(found) if options.party is None else [line for one in found for line in stage_lines(one, today)]
     for one in paths:
         lines += path_lines(one)
+    emit(view, as_json=options.json, lines=lines)
+    return 0
+
+
+def _statement(options: argparse.Namespace) -> int:
+    if options.pdf and not options.out:
+        raise Malformed("`--pdf` writes a file", hint="say where: `--out DIR`", where="--pdf")
+    node = open_node(node_dir(options))
+    made = statement(node, options.proposal, options.audience, open_acts=options.open_acts)
+    files = {"statement.md": markdown(made.blocks).encode(), **made.proofs}
+    if options.pdf:
+        files["statement.pdf"] = pdf(made.blocks, made.title, made.at)
+    if options.out:
+        target = Path(options.out)
+        if target.exists() and (not target.is_dir() or any(target.iterdir())):
+            raise Refused(f"`{target}` is there and not empty", hint="name a directory that is new or empty")
+        target.mkdir(parents=True, exist_ok=True)
+        for name, data in files.items():
+            (target / name).write_bytes(data)
+    view = {
+        "title": made.title,
+        "for": made.audience,
+        "opened": made.opened,
+        "text": markdown(made.blocks),
+        "proofs": sorted(made.proofs),
+        "unproved": list(made.unproved),
+        "out": options.out,
+    }
+    lines = [f"{len(files)} files written to {options.out}"] if options.out else [markdown(made.blocks).rstrip()]
+    lines += [f"no proof from here for {party}: its ledger is held in parts" for party in made.unproved]
     emit(view, as_json=options.json, lines=lines)
     return 0
 

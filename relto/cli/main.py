@@ -32,6 +32,7 @@ Govern
   act sign|submit|list|show
   charter check|show|test · law show|check|test · party|project|engagement|item list|show
   outlook                 what lapses or falls due next, whose answer is awaited, what is at risk at each window
+  statement PROPOSAL      a joint act for publication, with proofs that anyone can check
   engagement pipeline [PARTY] [--by DATE]   how far each candidate has come; what must happen by when
 Hand over
   seal FILE --item I -o F.tdf · open F.tdf -o FILE · verify F.tdf|PROOF|ACT

@@ -1,5 +1,6 @@
 """Stages are computed from acts and evidence; the path names who must do what by when; the outlook misses nothing."""
 
+import base64
 import datetime as dt
 
 import msgspec
@@ -8,7 +9,12 @@ from world import World
 
 from relto import acts
 from relto.demo import cast
+from relto.errors import NotFound, Refused
+from relto.keys import PublicKey
+from relto.ledger import Verifier, parse_proof
 from relto.node import views
+from relto.node.paper import Paragraph, Table, markdown, pdf
+from relto.node.statement import statement
 
 DAY = "2026-09-21"  # of the world's clock
 LATER = "2027-06-01"
@@ -127,6 +133,50 @@ def test_the_path_before_a_proposal_names_every_step_with_its_day(world):
     assert "2026-01-01 is past" in past.blocked
 
 
+def check_statements(world, proposal, refused):
+    """For the public: who agreed and where it stands, nothing of the terms. For a reader: the terms, opened."""
+    gbr = world.nodes["gbr"]
+    public = statement(gbr, proposal)
+    text = markdown(public.blocks)
+    assert "Japan takes part in" in text
+    assert len(public.proofs) == 5
+    for secret in ("onward transfer", "OFFICIAL", "undersea", "http", proposal):
+        assert secret not in text
+        assert all(secret.encode() not in proof for proof in public.proofs.values())
+    for proof in map(parse_proof, public.proofs.values()):
+        extra = msgspec.json.decode(proof.extra)
+        assert set(extra) == {"leaf"}, "an entry for the public stays closed"
+        origin = proof.note.split(b"\n", 1)[0].decode()
+        keys = gbr.register.scans[origin].chain[-1].keys
+        log = Verifier.of_log(PublicKey(name=origin, ed25519=keys.log.ed25519))
+        assert proof.verify(base64.b64decode(extra["leaf"]), log).checkpoint.origin == origin
+    reader = statement(gbr, proposal, "jpn")
+    assert "no onward transfer" in markdown(reader.blocks)
+    assert all(
+        set(msgspec.json.decode(parse_proof(p).extra)) == {"leaf", "salt", "envelope"} for p in reader.proofs.values()
+    )
+    assert statement(gbr, proposal, open_acts=True).proofs == reader.proofs
+    assert statement(world.nodes["usa"], proposal).blocks == public.blocks, "the same wherever it is made"
+    paper = pdf(public.blocks, public.title, public.at)
+    assert paper.startswith(b"%PDF-")
+    assert pdf(public.blocks, public.title, public.at) == paper
+    with pytest.raises(Refused, match="there is nothing to state"):
+        statement(gbr, refused)
+    with pytest.raises(NotFound, match="is no proposal"):
+        statement(gbr, gbr.register.acks["gbr"][0])
+    with pytest.raises(Refused, match="may not read"):
+        statement(gbr, gbr.register.partnership, "jpn")
+    in_parts = statement(world.nodes["jpn"], proposal)
+    assert set(in_parts.unproved) == {"aus", "gbr", "usa"}
+
+
+def test_what_pdf_cannot_hold_is_refused_and_markdown_escapes_markup():
+    blocks = [Paragraph("日本"), Table(("a", "b"), (("x|y", "[link](http://x) # <b>"),))]
+    with pytest.raises(Refused, match="hold no"):
+        pdf(blocks, "t", 0)
+    assert markdown(blocks) == "日本\n\n| a | b |\n| --- | --- |\n| x\\|y | \\[link\\](http://x) \\# \\<b\\> |\n"
+
+
 def test_from_proposal_to_the_end(world):
     """proposed, refused, countered, in force, suspended, lifted, lapsed, ended."""
 
@@ -174,6 +224,8 @@ def test_from_proposal_to_the_end(world):
     assert stand(world, day="2026-01-01").stage == "not_begun"
     assert stand(world, day="2031-01-01").stage == "lapsed"
     assert any(one.subject == "engagement/jpn-sea" and one.kind == "lapses" for one in acts.outlook(register(), DAY))
+
+    check_statements(world, second, refused=first)
 
     stop = world.act("aus", "suspend", engagement=second, reason="a breach")
     world.sync()
