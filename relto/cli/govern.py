@@ -1,12 +1,11 @@
 """The agreed text, the acts under it, the catalogue.
 
-`relto act`, `charter`, `law`, `party`, `project`, `engagement`, `item`, `label`.
+`relto act`, `charter`, `law`, `party`, `project`, `engagement`, `item`.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from importlib import resources
@@ -21,8 +20,7 @@ from relto.charter.text import is_date
 from relto.cli import engagements
 from relto.cli.main import common, emit, node_dir
 from relto.cli.show import table, view_lines
-from relto.errors import Malformed, NotFound, ReltoError
-from relto.label import banner, combine, parse
+from relto.errors import Malformed, NotFound
 from relto.node import officer, views
 from relto.node.desk import desk
 from relto.node.home import open_node, read_signer
@@ -67,16 +65,6 @@ def add(commands: Any) -> None:
         show = common(verbs.add_parser("show"))
         show.add_argument("id")
         show.set_defaults(call=show_call)
-    marks = commands.add_parser("label", help="markings").add_subparsers(dest="verb", metavar="VERB", required=True)
-    read = common(marks.add_parser("parse"), node=False)
-    read.add_argument("banner")
-    read.add_argument("--system", metavar="CODE")
-    read.set_defaults(call=_label_parse)
-    join = common(marks.add_parser("combine"), node=False)
-    join.add_argument("banners", nargs="+")
-    join.add_argument("--system", metavar="CODE")
-    join.add_argument("--owners", metavar="CODES", default="", help="owning parties' letters, for what is unmarked")
-    join.set_defaults(call=_label_combine)
 
 
 # ---- acts
@@ -613,28 +601,4 @@ def _item_show(options: argparse.Namespace) -> int:
     register = open_node(node_dir(options)).register
     view = views.item_view(register, register.item(*item_name(options.id)))
     emit(view, as_json=options.json, lines=view_lines(view))
-    return 0
-
-
-# ---- labels
-
-
-def _label_parse(options: argparse.Namespace) -> int:
-    found = parse(options.banner, system=options.system)
-    view = msgspec.to_builtins(found)
-    emit(view, as_json=options.json, lines=[json.dumps(view, ensure_ascii=False)])
-    return 0
-
-
-def _label_combine(options: argparse.Namespace) -> int:
-    labels = [parse(one, system=options.system) for one in options.banners]
-    owners = frozenset(one.strip() for one in options.owners.split(",") if one.strip())
-    found = combine(labels[0], *labels[1:], owners=owners)
-    view: dict[str, Any] = {"label": msgspec.to_builtins(found)}
-    try:
-        view["banner"] = banner(found, options.system or found.levels[0].system)
-    except ReltoError as error:
-        view["banner"] = None
-        view["why"] = error.message
-    emit(view, as_json=options.json, lines=[str(view["banner"] or view.get("why"))])
     return 0

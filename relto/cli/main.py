@@ -34,6 +34,7 @@ Govern
   outlook                 what lapses or falls due next, whose answer is awaited, what is at risk at each window
   statement PROPOSAL      a joint act for publication, with proofs that anyone can check
   engagement pipeline [PARTY] [--by DATE]   how far each candidate has come; what must happen by when
+  label parse|print|check|combine|convert|xml|json|read
 Hand over
   seal FILE --item I -o F.tdf · open F.tdf -o FILE · verify F.tdf|PROOF|ACT
 Run
@@ -61,9 +62,9 @@ def parser() -> Parser:
     top.add_argument("-h", "--help", action="store_true")
     top.add_argument("--version", action="store_true")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
-    from relto.cli import decide, engagements, files, govern, nodes
+    from relto.cli import decide, engagements, files, govern, labels, nodes
 
-    for module in (decide, govern, engagements, files, nodes):
+    for module in (decide, govern, engagements, files, nodes, labels):
         module.add(commands)
     return top
 

@@ -1,14 +1,13 @@
 """Banner lines: what people write at the head of a page, read into a `Label` and written back.
 
-Four grammars, each named by the system whose convention it is: `USA` (classified, CUI, and the `//` forms for foreign,
-joint and NATO material), `GBR`, `AUS`, `NATO`.
+Seven grammars, each named by the system whose convention it is: `USA` (classified, CUI, the `//` forms for foreign,
+joint and NATO material, and the markings of the defence trade treaties), `GBR`, `AUS`, `CAN`, `NZL`, `JPN`, `NATO`.
 
 * `banner(parse(x, system=s), s) == x` for every banner in canonical spelling.
 * A wrong banner is refused with the rule it breaks, the column, and, where there is only one thing it can mean, the
   banner to write instead. A correction never adds a state, drops a marking or chooses between two markings that
   exclude one another.
-* Only ASCII. A Cyrillic letter that looks like ours is named, never read.
-* Special access programmes (SAR) and 126.17 treaty markings are not read: they are refused like any unknown marking.
+* Only ASCII, but for the levels of Japan. A Cyrillic letter that looks like ours is named, never read.
 """
 
 from __future__ import annotations
@@ -16,24 +15,43 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from types import MappingProxyType
 
+import msgspec
 from msgspec import UnsetType
 
 from relto.errors import Malformed, Refused, ReltoError
 from relto.label import national, us
-from relto.label.equivalence import Equivalence, Group
+from relto.label.equivalence import Equivalence, Group, Held, Hold
 from relto.label.label import Label
-from relto.label.reading import NATO_LEVELS, Reading, home_first, malformed
+from relto.label.reading import JP_LEVELS, NATO_LEVELS, Reading, home_first, malformed
 
 BANNER_CHARS_MAX = 4096
 
 _READERS: Mapping[str, Callable[[Reading], Label]] = MappingProxyType(
-    {"USA": us.read, "GBR": national.read_uk, "AUS": national.read_au, "NATO": national.read_nato}
+    {
+        "USA": us.read,
+        "GBR": national.read_uk,
+        "AUS": national.read_au,
+        "CAN": partial(national.read_own_eyes, system="CAN"),
+        "NZL": partial(national.read_own_eyes, system="NZL"),
+        "JPN": national.read_jp,
+        "NATO": national.read_nato,
+    }
 )
 _WRITERS: Mapping[str, Callable[[Label, Equivalence | None], str]] = MappingProxyType(
-    {"USA": us.write, "GBR": national.write_uk, "AUS": national.write_au, "NATO": national.write_nato}
+    {
+        "USA": us.write,
+        "GBR": national.write_uk,
+        "AUS": national.write_au,
+        "CAN": lambda label, equivalence: national.write_own_eyes(label, "CAN", equivalence),
+        "NZL": lambda label, equivalence: national.write_own_eyes(label, "NZL", equivalence),
+        "JPN": national.write_jp,
+        "NATO": national.write_nato,
+    }
 )
+SYSTEMS = tuple(_READERS)
 
 
 def parse(text: str, *, system: str | None = None, groups: Iterable[Group] = (), day: str | None = None) -> Label:
@@ -80,7 +98,7 @@ def banner(label: Label, system: str, *, equivalence: Equivalence | None = None)
     Raises Refused when that system's banner cannot say the label without letting someone else in.
     """
     if system not in _WRITERS:
-        raise Refused(f"no banner grammar for `{system[:16]}`", hint="one of USA, GBR, AUS, NATO")
+        raise Refused(f"no banner grammar for `{system[:16]}`", hint=f"one of {', '.join(SYSTEMS)}")
     line = _WRITERS[system](label, equivalence)
     _read_back(label, system, lambda: parse(line, system=system))
     return line
@@ -91,6 +109,42 @@ def portion(label: Label, *, equivalence: Equivalence | None = None) -> str:
     mark = us.write(label, equivalence, portion=True)
     _read_back(label, "USA", lambda: parse_portion(mark))
     return mark
+
+
+class Conversion(msgspec.Struct, frozen=True, kw_only=True):
+    """A label as one system holds it: each level with how it got there, and that system's banner, or why it has none."""
+
+    system: str
+    levels: tuple[Held, ...]
+    banner: str = ""
+    why: str = ""
+
+
+def convert(label: Label, system: str, equivalence: Equivalence, *, up: bool = False) -> Conversion:
+    """How `system` holds what is marked so. Directed: the way back is another question.
+
+    up: hold what no agreement names as the next higher level that one does. The label itself does not change: what is
+    mapped is only the marking that the receiving state writes.
+
+    Raises: Refused when the label is not released there, or some level cannot be held there.
+    """
+    if isinstance(label.rel, UnsetType):
+        if any(level.system != system for level in label.levels):
+            raise Refused("an unmarked label is released to its owners only", hint="name the states, or the owners")
+    elif system not in label.rel and system != "NATO":
+        raise Refused(f"the label is not released to `{system[:16]}`", hint="ask its owners to relabel it")
+    held = tuple(equivalence.held(level, system, up=up) for level in label.levels)
+    known = {(one.level, one.system) for one in equivalence.holds}
+    more = tuple(
+        Hold(level=one.level, system=system, hold_as=one.held.level, exact=False, clause=one.clause)
+        for one in held
+        if one.how == "next" and (one.level, system) not in known
+    )
+    wider = msgspec.structs.replace(equivalence, holds=(*equivalence.holds, *more))
+    try:
+        return Conversion(system=system, levels=held, banner=banner(label, system, equivalence=wider))
+    except Refused as error:
+        return Conversion(system=system, levels=held, why=error.message)
 
 
 def _read_back(label: Label, system: str, read: Callable[[], Label]) -> None:
@@ -118,6 +172,8 @@ def _plain(text: str, again: Callable[[str], Label]) -> None:
         raise malformed("relto.length", BANNER_CHARS_MAX + 1, f"a banner has at most {BANNER_CHARS_MAX} characters")
     if not text:
         raise malformed("relto.empty", 1, "an empty banner says nothing", hint="write the level, also the lowest")
+    if text in JP_LEVELS.values():
+        return
     for column, char in enumerate(text, 1):
         if not " " <= char <= "~":
             name = unicodedata.name(char, f"U+{ord(char):04X}")
@@ -152,6 +208,9 @@ def _read(text: str, convention: str, begin: Callable[[str], Reading]) -> Label:
 
 def _respell(text: str, convention: str) -> str:
     """Capitals and spaces as the grammar wants them; nothing else is touched."""
+    if convention == "JPN":
+        word = next((word for word in JP_LEVELS if word.upper() == text.strip(" ").upper()), None)
+        return text if word is None else JP_LEVELS[word]
     text = re.sub(r" {2,}", " ", text.strip(" ")).upper()
     text = re.sub(r" ?, ?", ", ", text)
     if convention == "GBR":
@@ -162,6 +221,8 @@ def _respell(text: str, convention: str) -> str:
 
 def _convention(text: str) -> str:
     """Whose banner is this? Decided by form alone; a bare `SECRET` could be anyone's and is refused."""
+    if text in (*JP_LEVELS, *JP_LEVELS.values()):
+        return "JPN"
     upper = re.sub(r" ?// ?", "//", re.sub(r" {2,}", " ", text.upper().strip(" ")))
     level, slashes, rest = upper.partition("//")
     if " - " in upper or level in ("OFFICIAL-SENSITIVE", "PROTECT"):
@@ -174,9 +235,13 @@ def _convention(text: str) -> str:
         "HIGHLY PROTECTED",
     ):
         return "AUS"
+    if level in ("PROTECTED A", "PROTECTED B", "PROTECTED C") or rest in ("CANADIAN EYES ONLY", "CEO"):
+        return "CAN"
+    if level in ("IN-CONFIDENCE", "SENSITIVE") or rest in ("NZEO", "NEW ZEALAND EYES ONLY"):
+        return "NZL"
     if slashes or level in ("UNCLASSIFIED", "CONFIDENTIAL", "CUI", "CONTROLLED"):
         return "USA"
     if level in ("OFFICIAL", "SECRET", "TOP SECRET", "RESTRICTED"):
-        hint = "say whose banner it is: USA, GBR or AUS"
+        hint = "say whose banner it is: USA, GBR, AUS, CAN or NZL"
         raise malformed("relto.system", 1, f"`{level}` is a level of several states", hint=hint)
     raise malformed("relto.token", 1, f"`{level[:48]}` is not a level of a banner we know")

@@ -21,6 +21,7 @@ from relto.errors import Malformed, Refused
 from relto.label.label import Answer, Level, System
 
 Action = Literal["hold", "refuse", "refer"]
+How = Literal["own", "exact", "rounded", "next"]
 
 _GROUP = re.compile(r"[A-Z]{4}", re.ASCII)
 _CODE = re.compile(r"[A-Z]{3}", re.ASCII)
@@ -46,6 +47,17 @@ class Hold(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             raise Malformed(
                 f"`{self.level}` in `{self.system}`: a level to hold it as, or refuse, or refer to the originator"
             )
+
+
+class Held(msgspec.Struct, frozen=True, kw_only=True):
+    """A level as another system holds it. how: its own level, exact, rounded up as agreed, or as the next higher level
+    of which an agreement is known.
+    """
+
+    level: Level
+    held: Level
+    how: How
+    clause: str = ""
 
 
 class Clearance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -91,6 +103,49 @@ class Equivalence(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             return level
         hold = self.hold(level, system)
         return Level(system=system, level=hold.hold_as) if hold is not None and hold.action == "hold" else None
+
+    def held(self, level: Level, system: str, *, up: bool = False) -> Held:
+        """How `level` is held in `system`.
+
+        up: where nothing is written about the pair, hold it as the next higher level of which something is. What only
+        the originator can say, and what is refused, stays so.
+
+        Raises: Refused naming the pair and whom to ask.
+        """
+        if level.system == system:
+            return Held(level=level, held=level, how="own")
+        hold = self.hold(level, system)
+        if hold is None and up:
+            higher = self._next_known(level, system)
+            if higher is not None:
+                return Held(
+                    level=level,
+                    held=Level(system=system, level=higher.hold_as),
+                    how="next",
+                    clause=higher.clause,
+                )
+        if hold is None:
+            raise Refused(
+                f"nothing says how `{level}` is held in `{system}`", hint=f"ask the originator, `{level.system}`"
+            )
+        if hold.action != "hold":
+            words = "is refused in" if hold.action == "refuse" else "is referred to its originator by"
+            raise Refused(
+                f"`{level}` {words} `{system}`", hint=f"ask the originator, `{level.system}`", where=hold.clause
+            )
+        how: How = "exact" if hold.exact else "rounded"
+        return Held(level=level, held=Level(system=system, level=hold.hold_as), how=how, clause=hold.clause)
+
+    def _next_known(self, level: Level, system: str) -> Hold | None:
+        """The lowest level above this one, on its own ladders, that `system` holds; only where ladders agree on one."""
+        own = self.by_name.get(level.system)
+        found: list[Hold] = []
+        for ladder in own.ladders if own is not None else ():
+            if level.level in ladder:
+                above = (Level(system=level.system, level=one) for one in ladder[ladder.index(level.level) + 1 :])
+                holds = (hold for one in above if (hold := self.hold(one, system)) and hold.action == "hold")
+                found += [hold for hold in (next(holds, None),) if hold is not None]
+        return found[0] if len({hold.hold_as for hold in found}) == 1 else None
 
     def at_most(self, held: Level, ceiling: Level) -> Answer:
         """Is `held`, as the ceiling's system would hold it, at most the ceiling?"""

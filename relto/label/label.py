@@ -177,6 +177,17 @@ class Label(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         return owners if isinstance(self.rel, UnsetType) else frozenset(self.rel)
 
 
+def in_words(label: Label) -> str:
+    """A label in one line that every label has, in no state's grammar: levels, tags, and to whom it is released."""
+    parts = [", ".join(map(str, label.levels)), *label.tags]
+    if isinstance(label.rel, UnsetType):
+        parts.append("released to its owners only")
+    else:
+        parts.append(f"released to {', '.join(label.rel) or 'nobody'}")
+    parts += [f"display only to {', '.join(label.display)}"] if label.display else []
+    return "; ".join(parts)
+
+
 def marked(label: Label, owners: frozenset[str]) -> Label:
     """The same label with unmarked written out as the owners.
 

@@ -1,10 +1,14 @@
-"""The banners of the United Kingdom, Australia and NATO.
+"""The banners of the United Kingdom, Australia, Canada, New Zealand, Japan and NATO.
 
 UK: `<LEVEL> - <caveat>` (classifications of April 2014): UK EYES ONLY, UK / US EYES ONLY, RELEASABLE TO. Australia:
-`<LEVEL>//<caveat>` (PSPF policy 8): AUSTEO, AGAO, REL AUS/... NATO: the level alone, then special categories.
+`<LEVEL>//<caveat>` (PSPF policy 8): AUSTEO, AGAO, REL AUS/... Canada and New Zealand: the same form with CANADIAN EYES
+ONLY, NZEO, and REL TO with their own code first (general knowledge; published slides are marked so). Japan: the level
+alone, in its own script. NATO: the level alone, then special categories.
 """
 
 from __future__ import annotations
+
+from types import MappingProxyType
 
 from msgspec import UnsetType
 
@@ -13,9 +17,13 @@ from relto.label.equivalence import Equivalence
 from relto.label.label import Label, Level
 from relto.label.reading import (
     AU_LEVELS,
+    CA_LEVELS,
+    JP_DESIGNATED,
+    JP_LEVELS,
     LAST_DAY,
     NATO_LEVELS,
     NATO_SPECIAL,
+    NZ_LEVELS,
     UK_LEVELS,
     Reading,
     a_to_z,
@@ -26,6 +34,13 @@ from relto.label.reading import (
 )
 
 _AUS_FIRST = home_first("AUS")
+# Of Canada and New Zealand: levels, the caveat for their own eyes, and other spellings of it.
+_OWN_EYES = MappingProxyType(
+    {
+        "CAN": (CA_LEVELS, "CANADIAN EYES ONLY", ("CEO", "CAN EYES ONLY")),
+        "NZL": (NZ_LEVELS, "NZEO", ("NEW ZEALAND EYES ONLY", "NZ EYES ONLY")),
+    }
+)
 
 
 def _own_level(reading: Reading, system: str, level: str, known: tuple[str, ...]) -> None:
@@ -97,6 +112,44 @@ def read_nato(reading: Reading) -> Label:
     return reading.label(lambda label: write_nato(label, None))
 
 
+def read_own_eyes(reading: Reading, system: str) -> Label:
+    """Canada and New Zealand: `<LEVEL>//<own eyes only>` or `<LEVEL>//REL TO <own code>, …`."""
+    levels, eyes, others = _OWN_EYES[system]
+    parts = cut(reading.text, "//", 1)
+    _own_level(reading, system, parts[0].text, levels)
+    if len(parts) > 2:
+        raise reading.stop(f"{system}.caveat", parts[2].column, f"`{eyes}` and `REL TO` exclude one another")
+    for part in parts[1:]:
+        if part.text in (eyes, *others):
+            if part.text != eyes:
+                reading.fault("relto.spelling", part.column, f"`{part.text}` is written `{eyes}` here")
+            reading.rel = (system,)
+        elif part.text.startswith("REL TO "):
+            column = part.column + 7
+            codes = reading.codes(cut(part.text[7:], ", ", column))
+            if system not in codes or len(codes) < 2:
+                words = f"a release names `{system}` and at least one other"
+                raise reading.stop(f"{system}.releasable", column, words)
+            words = f"`{system}` stands first, then states A-Z, then groups A-Z"
+            reading.in_order(f"{system}.order", column, codes, home_first(system), words)
+            reading.rel = reading.expanded(codes, column)
+        else:
+            raise reading.stop("relto.token", part.column, f"{part.shown()} is not a caveat we know")
+    return reading.label(lambda label: write_own_eyes(label, system, None))
+
+
+def read_jp(reading: Reading) -> Label:
+    level = next((word for word, native in JP_LEVELS.items() if reading.text in (word, native)), None)
+    if level is None:
+        raise reading.stop("relto.token", 1, f"`{reading.text[:48]}` is not a level of `JPN`")
+    if reading.text == level:
+        reading.fault("relto.spelling", 1, f"`{level}` is written in Japanese script here")
+    if level == JP_DESIGNATED[0] and reading.day is not None and reading.day < JP_DESIGNATED[1]:
+        raise reading.stop("ISM-ID-00189", 1, f"`{level}` has been used by `JPN` since {JP_DESIGNATED[1]} only")
+    reading.levels.append(Level(system="JPN", level=level))
+    return reading.label(lambda label: write_jp(label, None))
+
+
 def _states(label: Label, system: str, sayable: tuple[str, ...]) -> tuple[str, ...] | None:
     states = states_of(label, system)
     # Unmarked means the owners only. In the banner of another state the same silence would mean that state.
@@ -136,6 +189,31 @@ def write_au(label: Label, equivalence: Equivalence | None) -> str:
         # was said.
         return f"{level}//{'AGAO' if 'AGAO' in label.tags and 'AUSTEO' not in label.tags else 'AUSTEO'}"
     return f"{level}//REL {'/'.join(sorted(states, key=_AUS_FIRST))}"
+
+
+def write_own_eyes(label: Label, system: str, equivalence: Equivalence | None) -> str:
+    states = _states(label, system, ())
+    levels, eyes, _ = _OWN_EYES[system]
+    held = {one.level for one in label.levels if one.system == system}
+    if system == "CAN" and len(held) > 1:
+        raise Refused(
+            "levels of both Canadian ladders stand side by side, and one banner says one", hint="mark portions"
+        )
+    level = held_in(label, system, levels, equivalence)
+    if states is None:
+        return level
+    if states == (system,):
+        return f"{level}//{eyes}"
+    return f"{level}//REL TO {', '.join(sorted(states, key=home_first(system)))}"
+
+
+def write_jp(label: Label, equivalence: Equivalence | None) -> str:
+    if _states(label, "JPN", ()) is not None:
+        raise Refused("a Japanese marking names no states", hint="say in words to whom it is released")
+    level = held_in(label, "JPN", ("public", *JP_LEVELS), equivalence)
+    if level not in JP_LEVELS:
+        raise Refused(f"`JPN {level}` carries no marking")
+    return JP_LEVELS[level]
 
 
 def write_nato(label: Label, equivalence: Equivalence | None) -> str:

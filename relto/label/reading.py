@@ -46,6 +46,15 @@ NATO_SPECIAL = ("ATOMAL", "BALK", "BOHEMIA")
 UK_LEVELS = ("OFFICIAL", "OFFICIAL-SENSITIVE", "SECRET", "TOP SECRET")
 AU_LEVELS = ("OFFICIAL", "OFFICIAL: Sensitive", "PROTECTED", "SECRET", "TOP SECRET")
 
+# Canada: PROTECTED A to C stand beside the ladder of CONFIDENTIAL, SECRET, TOP SECRET (general knowledge).
+CA_LEVELS = ("UNCLASSIFIED", "PROTECTED A", "PROTECTED B", "PROTECTED C", "CONFIDENTIAL", "SECRET", "TOP SECRET")
+NZ_LEVELS = ("UNCLASSIFIED", "IN-CONFIDENCE", "SENSITIVE", "RESTRICTED", "CONFIDENTIAL", "SECRET", "TOP SECRET")
+# Japan writes its levels in its own script; a Specially Designated Secret (since 2014-12-10) lies across them.
+JP_LEVELS = MappingProxyType(
+    {"Hi": "\u79d8", "Gokuhi": "\u6975\u79d8", "Kimitsu": "\u6a5f\u5bc6", "Tokutei Himitsu": "\u7279\u5b9a\u79d8\u5bc6"}
+)
+JP_DESIGNATED = ("Tokutei Himitsu", "2014-12-10")
+
 _CODE = re.compile(r"[A-Z]{3,4}", re.ASCII)
 _SHORT = MappingProxyType({"UK": "GBR", "US": "USA", "AU": "AUS", "CA": "CAN", "NZ": "NZL"})
 

@@ -18,9 +18,11 @@ from relto.label.equivalence import Equivalence
 from relto.label.label import ONLY, Label, Level
 from relto.label.reading import (
     AU_LEVELS,
+    CA_LEVELS,
     LAST_DAY,
     NATO_LEVELS,
     NATO_SPECIAL,
+    NZ_LEVELS,
     UK_LEVELS,
     Part,
     Reading,
@@ -37,7 +39,7 @@ _FOREIGN_LEVELS = MappingProxyType({**_US_LEVELS, "RESTRICTED": "R"})
 _CLASSIFIED = frozenset(
     ("CONFIDENTIAL", "SECRET", "TOP SECRET", "NATO CONFIDENTIAL", "NATO SECRET", "COSMIC TOP SECRET", "PROTECTED")
 )
-_OWN_LEVELS = MappingProxyType({"GBR": UK_LEVELS, "AUS": AU_LEVELS})
+_OWN_LEVELS = MappingProxyType({"GBR": UK_LEVELS, "AUS": AU_LEVELS, "CAN": CA_LEVELS, "NZL": NZ_LEVELS})
 
 
 class _Control(NamedTuple):
@@ -76,8 +78,19 @@ _DISSEMINATION_PLACE = MappingProxyType({control.tag: place for place, control i
 _NON_IC_PLACE = MappingProxyType({control.tag: place for place, control in enumerate(_NON_IC)})
 _AEA = ("RD", "RD-CNWDI", "FRD")
 _SCI = re.compile(r"(?:HCS|KDK|RSV|SI|TK)(?:-[A-Z0-9]{1,8})*", re.ASCII)
-# SAR stands between SCI and AEA; special access programmes are not read here.
-_KINDS = ("NATO", "SCI", "AEA", "FGI", "dissemination", "non-IC")
+# CAPCO H.5: `SAR-` stands once, before the first programme; compartments after `-`, theirs after a blank.
+_SAR_LONG = "SPECIAL ACCESS REQUIRED-"
+_SAR = re.compile(
+    r"SAR-[A-Z0-9]{2,16}(?: [A-Z0-9]{2,16}){0,3}(?:-[A-Z0-9]{1,16}(?: [A-Z0-9]{1,16}){0,7}){0,7}", re.ASCII
+)
+_KINDS = ("NATO", "SCI", "SAR", "AEA", "FGI", "dissemination", "non-IC")
+
+# 22 CFR 126.17(j), and 126.16(j) for Australia: what goes under a defence trade treaty. Unclassified articles are
+# marked RESTRICTED while they are there and are unclassified again when they come back.
+_TREATY = re.compile(
+    r"//(RESTRICTED|CONFIDENTIAL|SECRET|TOP SECRET) USML//REL USA and (AUS|GBR) Treaty Community//", re.ASCII
+)
+_TREATY_TAG = "USML TREATY "
 
 _EXCLUDE = (
     ("ISM-ID-00033", frozenset(("NOFORN", "REL TO", "EYES ONLY"))),
@@ -97,6 +110,8 @@ _USA_FIRST = home_first("USA")
 
 def read(reading: Reading) -> Label:
     inner = reading.text[1:-1] if reading.portion else reading.text
+    if " USML//" in inner and not reading.portion:
+        return _read_treaty(reading)
     parts = cut(inner, "//", 2 if reading.portion else 1)
 
     def write_again(label: Label) -> str:
@@ -112,6 +127,18 @@ def read(reading: Reading) -> Label:
         reading.levels.append(Level(system="USA", level=_level(reading, parts[0], _US_LEVELS)))
     _read_kinds(reading, parts[1:], reading.levels[0].level)
     return reading.label(write_again)
+
+
+def _read_treaty(reading: Reading) -> Label:
+    found = _TREATY.fullmatch(reading.text)
+    if found is None:
+        words = "a treaty marking is `//LEVEL USML//REL USA and GBR Treaty Community//`"
+        raise reading.stop("USML.form", 1, f"{words}, or with AUS")
+    level, state = found.groups()
+    reading.levels.append(Level(system="USA", level="UNCLASSIFIED" if level == "RESTRICTED" else level))
+    reading.rel = tuple(sorted((state, "USA")))
+    reading.tags.append(_TREATY_TAG + state)
+    return reading.label(lambda label: write(label, None))
 
 
 def _level(reading: Reading, part: Part, words: Mapping[str, str]) -> str:
@@ -174,7 +201,8 @@ def _read_kinds(reading: Reading, parts: Sequence[Part], level: str) -> None:
             reading.fault("relto.order", part.column, f"{kind} markings stand before {_KINDS[last]} markings")
         last = max(last, here)
         for token in tokens:
-            if _kind(reading, token) != kind:
+            # A programme may have any name but that of another marking: one slash too few must not hide a NOFORN.
+            if ((_kind_of(token.text) or kind) if kind == "SAR" else _kind(reading, token)) != kind:
                 words = f"{token.shown()} is not a {kind} marking, and kinds are set apart by `//`"
                 raise reading.stop("relto.order", token.column, words)
         if kind == "dissemination":
@@ -184,6 +212,8 @@ def _read_kinds(reading: Reading, parts: Sequence[Part], level: str) -> None:
             _read_non_ic(reading, tokens, [tag for tag, _ in seen])
         elif kind == "FGI":
             _read_fgi(reading, part)
+        elif kind == "SAR":
+            _read_programmes(reading, tokens, level)
         else:
             _read_compartments(reading, kind, tokens, level)
     for (before, _), (after, column) in pairwise(seen):
@@ -208,11 +238,22 @@ def _tokens(part: Part) -> list[Part]:
 
 
 def _kind(reading: Reading, token: Part) -> str:
-    text = token.text
+    kind = _kind_of(token.text)
+    if kind is not None:
+        return kind
+    if _LISTED.fullmatch(token.text):
+        words = f"{token.shown()} names states without a control such as `REL TO` or `DISPLAY ONLY`"
+        raise reading.stop("ISM-ID-00168", token.column, words)
+    raise reading.stop("relto.token", token.column, f"{token.shown()} is not a marking we know")
+
+
+def _kind_of(text: str) -> str | None:
     if text in NATO_SPECIAL:
         return "NATO"
     if _SCI.fullmatch(text):
         return "SCI"
+    if text.startswith(("SAR-", _SAR_LONG)):
+        return "SAR"
     if text in _AEA:
         return "AEA"
     if text == "FGI" or text.startswith("FGI "):
@@ -223,10 +264,7 @@ def _kind(reading: Reading, token: Part) -> str:
         return "dissemination"
     if text == "REL" or text.startswith(("REL TO ", "DISPLAY ")) or text.endswith((" EYES ONLY", " EYES")):
         return "dissemination"
-    if _LISTED.fullmatch(text):
-        words = f"{token.shown()} names states without a control such as `REL TO` or `DISPLAY ONLY`"
-        raise reading.stop("ISM-ID-00168", token.column, words)
-    raise reading.stop("relto.token", token.column, f"{token.shown()} is not a marking we know")
+    return None
 
 
 def _control(reading: Reading, token: Part, controls: Sequence[_Control]) -> str:
@@ -344,6 +382,26 @@ def _read_fgi(reading: Reading, part: Part) -> None:
     reading.tags.extend(f"FGI {code}" for code in codes)
 
 
+def _read_programmes(reading: Reading, tokens: Sequence[Part], level: str) -> None:
+    """Special access programmes. One is a compartment: who is not read in does not get it."""
+    tags: list[str] = []
+    for place, token in enumerate(tokens):
+        name = token.text
+        if name.startswith(_SAR_LONG):
+            reading.fault("relto.spelling", token.column, f"`{_SAR_LONG}` is written `SAR-` here")
+            name = "SAR-" + name.removeprefix(_SAR_LONG)
+        elif name.startswith("SAR-") and place:
+            reading.fault("relto.spelling", token.column, "`SAR-` stands once, before the first programme")
+        elif place:
+            name = "SAR-" + name
+        if not _SAR.fullmatch(name):
+            raise reading.stop("relto.token", token.column, f"{token.shown()} is not a special access programme")
+        tags.append(name)
+    _read_compartments(
+        reading, "SAR", [Part(tag, token.column) for tag, token in zip(tags, tokens, strict=True)], level
+    )
+
+
 def _read_compartments(reading: Reading, kind: str, tokens: Sequence[Part], level: str) -> None:
     tags, column = [token.text for token in tokens], tokens[0].column
     if kind == "NATO" and reading.levels[0].system != "NATO":
@@ -428,6 +486,8 @@ def _cui_order(name: str) -> tuple[bool, str]:
 
 
 def write(label: Label, equivalence: Equivalence | None, *, portion: bool = False) -> str:
+    if any(tag.startswith(_TREATY_TAG) for tag in label.tags):
+        return _write_treaty(label, portion=portion)
     states = states_of(label, "USA")
     owners = {level.system for level in label.levels}
     words = {level.level for level in label.levels}
@@ -462,16 +522,29 @@ def write(label: Label, equivalence: Equivalence | None, *, portion: bool = Fals
     kinds = (
         _sorted(tags, NATO_SPECIAL.__contains__, str),
         _sorted(tags, lambda tag: _SCI.fullmatch(tag) is not None, str),
+        _sorted(tags, lambda tag: _SAR.fullmatch(tag) is not None, str),
         _sorted(tags, _AEA.__contains__, _AEA.index),
         [f"FGI {' '.join(named)}"] if named else _sorted(tags, "FGI".__eq__, str),
         controls,
         [forms[tag] for tag in _sorted(tags, forms.__contains__, _NON_IC_PLACE.__getitem__)],
     )
-    said = {*(tag for kind in kinds[:4] for tag in kind), *forms, *(f"FGI {name}" for name in named)}
+    said = {*(tag for kind in kinds[:5] for tag in kind), *forms, *(f"FGI {name}" for name in named)}
     if tags - said:
         raise Refused(f"a US banner cannot say `{min(tags - said)}`")
-    line = "//".join([head, *("/".join(kind) for kind in kinds if kind)])
+    programmes = "SAR-" + "/".join(tag.removeprefix("SAR-") for tag in kinds[2])
+    lines = [programmes if place == 2 else "/".join(kind) for place, kind in enumerate(kinds) if kind]
+    line = "//".join([head, *lines])
     return f"({line})" if portion else line
+
+
+def _write_treaty(label: Label, *, portion: bool) -> str:
+    state = next(tag.removeprefix(_TREATY_TAG) for tag in label.tags if tag.startswith(_TREATY_TAG))
+    level = label.levels[0].level
+    plain = len(label.levels) == len(label.tags) == 1 and label.levels[0].system == "USA" and level != "CUI"
+    if portion or not plain or label.display or label.rel != tuple(sorted((state, "USA"))):
+        raise Refused("a treaty marking says a level, the United States and one other state, and nothing else")
+    word = "RESTRICTED" if level == "UNCLASSIFIED" else level
+    return f"//{word} USML//REL USA and {state} Treaty Community//"
 
 
 def _sorted(tags: set[str], among: Callable[[str], bool], key: Callable[[str], Any]) -> list[str]:

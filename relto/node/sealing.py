@@ -7,14 +7,15 @@ Source: spec/package.md; contracts of the design, sections 13 and 20.
 
 from __future__ import annotations
 
-import json
+import datetime as dt
 import mimetypes
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from relto.acts import ItemState
 from relto.errors import NotFound, Refused, ReltoError
-from relto.label import Label, banner
+from relto.label import Label, banner, in_words, said, write_json
 from relto.node.node import Node
 from relto.package import Policy, Sealed, ShareFor, seal, spread
 
@@ -44,7 +45,7 @@ def seal_item(
         title=item.facts.title,
         mime=mime or mimetypes.guess_type(name)[0] or "application/octet-stream",
         label_banner=label_banner(item.label),
-        label_statement=label_statement(item.label),
+        label_statement=label_statement(item.label, _codes(node, item), node.clock()),
         signer=node.keys.seal,
         party=node.me,
         origin=node.origin,
@@ -52,6 +53,12 @@ def seal_item(
         random=node.random,
         progress=progress,
     )
+
+
+def _codes(node: Node, item: ItemState) -> tuple[str, ...]:
+    """The country codes of an item's owners, as far as the charter gives them some."""
+    found = (node.register.parties.get(party) for party in item.facts.owners)
+    return tuple(one.code for one in found if one is not None and one.code)
 
 
 def _shares(node: Node, item: ItemState) -> tuple[ShareFor, ...]:
@@ -75,24 +82,16 @@ def label_banner(label: Label) -> str:
             return banner(label, level.system)
         except ReltoError:
             continue
-    rel = "owners only" if not isinstance(label.rel, tuple) else ", ".join(label.rel) or "nobody"
-    return f"{'; '.join(map(str, label.levels))} - RELEASABLE TO {rel}"
+    return in_words(label)
 
 
-def label_statement(label: Label) -> str:
-    """STANAG 5636 JSON as other readers of sealed files expect it."""
-    first = label.levels[0]
-    rel = list(label.rel) if isinstance(label.rel, tuple) else []
-    return json.dumps(
-        {
-            "ocl": {
-                "pol": f"urn:relto:system:{first.system}",
-                "cls": first.level,
-                "catl": [{"type": "P", "name": "Releasable To", "vals": rel}],
-            }
-        },
-        sort_keys=True,
-    )
+def label_statement(label: Label, owners: Iterable[str], created: int) -> str:
+    """The label in the JSON of a label assertion, as other readers of sealed files expect it.
+
+    owners: their country codes; to other readers a label that names nobody would be one without restrictions.
+    """
+    when = dt.datetime.fromtimestamp(created / 1000, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return write_json(said(label, owners=owners, created=when))
 
 
 def item_named(node: Node, text: str) -> ItemState:

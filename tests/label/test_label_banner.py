@@ -25,11 +25,12 @@ from relto.label import (
     banner,
     check,
     combine,
+    must_hold,
     parse,
     parse_portion,
     portion,
 )
-from relto.label.banner import BANNER_CHARS_MAX
+from relto.label.banner import BANNER_CHARS_MAX, SYSTEMS
 from relto.label.label import HANDLING
 from relto.label.reading import LAST_DAY
 
@@ -73,6 +74,20 @@ CANONICAL = [
     ("AUS", "PROTECTED//AUSTEO"),
     ("AUS", "SECRET//AGAO"),
     ("AUS", "SECRET//REL AUS/GBR/USA"),
+    ("USA", "TOP SECRET//TK//SAR-BP-J12 J54-K15/CD-YYY 456 689/XR-XRA RB//RD//NOFORN"),
+    ("USA", "SECRET//SAR-BUTTER POPCORN//NOFORN"),
+    ("USA", "//CONFIDENTIAL USML//REL USA and GBR Treaty Community//"),
+    ("USA", "//RESTRICTED USML//REL USA and AUS Treaty Community//"),
+    ("USA", "//CAN PROTECTED B"),
+    ("USA", "//NZL IN-CONFIDENCE//REL TO USA, NZL"),
+    ("CAN", "PROTECTED B"),
+    ("CAN", "SECRET//CANADIAN EYES ONLY"),
+    ("CAN", "TOP SECRET//REL TO CAN, AUS, GBR, NZL, USA"),
+    ("NZL", "IN-CONFIDENCE"),
+    ("NZL", "SECRET//NZEO"),
+    ("NZL", "RESTRICTED//REL TO NZL, AUS"),
+    ("JPN", "\u6975\u79d8"),
+    ("JPN", "\u7279\u5b9a\u79d8\u5bc6"),
     ("NATO", "NATO UNCLASSIFIED"),
     ("NATO", "COSMIC TOP SECRET//ATOMAL/BOHEMIA"),
 ]
@@ -97,6 +112,7 @@ def test_a_canonical_banner_is_written_as_it_was_read(system: str, line: str) ->
         "(//CTS//ATOMAL)",
         "(//JOINT S AUS GBR)",
         "(S//DISPLAY ONLY JPN)",
+        "(TS//SI//SAR-BP/GB//NF)",
         "(//GBR OFFICIAL-SENSITIVE)",
     ],
 )
@@ -168,7 +184,7 @@ def test_the_form_says_whose_banner_it_is(line: str, system: str) -> None:
 def test_a_level_of_several_states_is_nobodys_banner(line: str) -> None:
     with pytest.raises(Malformed, match=r"relto\.system") as caught:
         parse(line)
-    assert caught.value.hint == "say whose banner it is: USA, GBR or AUS"
+    assert caught.value.hint == "say whose banner it is: USA, GBR, AUS, CAN or NZL"
 
 
 # ------------------------------------------------------------------------ the rules, each by its id (markings.yaml)
@@ -311,7 +327,22 @@ def test_ism_id_00159_statement_a_never_on_classified() -> None:
         ("SECRET//NOFORN//SI", "relto.order", 17, "SECRET//SI//NOFORN"),
         ("SECRET//SI/NOFORN", "relto.order", 12, ""),
         ("SECRET//NOFORN/NOFORN", "relto.repeated", 16, "SECRET//NOFORN"),
-        ("SECRET//SAR-BP", "relto.token", 9, ""),
+        ("SECRET//SAR-", "relto.token", 9, ""),
+        ("SECRET//SAR-BP/NOFORN", "relto.order", 16, ""),  # a missing slash must not hide a NOFORN
+        ("SECRET//SAR-GB/BP", "relto.order", 9, "SECRET//SAR-BP/GB"),
+        ("SECRET//SAR-BP/SAR-GB", "relto.spelling", 16, "SECRET//SAR-BP/GB"),
+        ("SECRET//SPECIAL ACCESS REQUIRED-BP", "relto.spelling", 9, "SECRET//SAR-BP"),
+        ("SECRET//RD//SAR-BP", "relto.order", 13, "SECRET//SAR-BP//RD"),
+        ("UNCLASSIFIED//SAR-BP", "relto.classified", 15, ""),
+        ("//SECRET USML//REL USA and CAN Treaty Community//", "USML.form", 1, ""),
+        ("//SECRET USML//REL USA and GBR TREATY COMMUNITY//", "USML.form", 1, ""),
+        ("SECRET//CEO", "relto.spelling", 9, "SECRET//CANADIAN EYES ONLY"),
+        ("PROTECTED B//REL TO CAN", "CAN.releasable", 21, ""),
+        ("PROTECTED B//REL TO AUS, CAN", "CAN.order", 21, "PROTECTED B//REL TO CAN, AUS"),
+        ("PROTECTED B//CANADIAN EYES ONLY//REL TO CAN, AUS", "CAN.caveat", 34, ""),
+        ("SENSITIVE//NZEO//NZEO", "NZL.caveat", 18, ""),
+        ("SENSITIVE//NEW ZEALAND EYES ONLY", "relto.spelling", 12, "SENSITIVE//NZEO"),
+        ("Gokuhi", "relto.spelling", 1, "\u6975\u79d8"),
         ("SECRET//", "relto.token", 9, ""),
         ("SECRET/NOFORN", "relto.token", 1, ""),
         ("//", "relto.owner", 3, ""),
@@ -380,11 +411,13 @@ def test_no_control_or_line_character_passes(char: str) -> None:
 def test_length_is_bounded_and_the_bound_is_cheap() -> None:
     with pytest.raises(Malformed, match=r"relto\.length"):
         parse("A" * 4097)
+    with pytest.raises(Malformed, match=r"relto\.length"):
+        parse("SECRET//REL TO " + "USA, " * 1_997)  # 10,000 characters
     with pytest.raises(Malformed, match=r"relto\.empty"):
         parse("")
     start = time.perf_counter()
     for filler in (" ", "/", "//", ", ", "A/", "AAA/", "- UK", "REL TO USA, "):
-        for system in ("USA", "GBR", "AUS", "NATO", None):
+        for system in (*SYSTEMS, None):
             with pytest.raises(Malformed):
                 parse(("SECRET//REL TO " + filler * 4096)[:4096], system=system)
     assert time.perf_counter() - start < 5
@@ -392,9 +425,47 @@ def test_length_is_bounded_and_the_bound_is_cheap() -> None:
 
 def test_a_system_without_a_grammar() -> None:
     with pytest.raises(Malformed, match=r"relto\.system"):
-        parse("Gokuhi", system="JPN")
+        parse("Geheim", system="DEU")
     with pytest.raises(Refused, match="no banner grammar"):
-        banner(parse("//JPN SECRET"), "JPN")
+        banner(parse("//DEU SECRET"), "DEU")
+
+
+def test_a_special_access_programme_is_a_compartment_that_must_be_held() -> None:
+    label = parse("SECRET//SAR-BP/GB")
+    assert label.tags == ("SAR-BP", "SAR-GB")
+    assert all(map(must_hold, label.tags))
+
+
+def test_a_treaty_marking_says_level_states_and_community() -> None:
+    label = parse("//RESTRICTED USML//REL USA and GBR Treaty Community//")
+    assert (label.levels, label.rel) == ((level("USA UNCLASSIFIED"),), ("GBR", "USA"))
+    assert label.tags == ("USML TREATY GBR",)
+    assert must_hold("USML TREATY GBR")  # membership of the community, not only nationality
+    with pytest.raises(Refused, match="a treaty marking says"):
+        banner(combine(label, parse("SECRET//REL TO USA, GBR"), owners=frozenset()), "USA")
+
+
+def test_both_ladders_of_canada_have_no_one_banner() -> None:
+    both = Label.of([level("CAN PROTECTED B"), level("CAN SECRET")])
+    with pytest.raises(Refused, match="both Canadian ladders"):
+        banner(both, "CAN")
+
+
+def test_a_specially_designated_secret_has_been_one_since_2014() -> None:
+    assert parse("\u7279\u5b9a\u79d8\u5bc6", day="2014-12-10").levels == (level("JPN Tokutei Himitsu"),)
+    with pytest.raises(Malformed, match="ISM-ID-00189"):
+        parse("\u7279\u5b9a\u79d8\u5bc6", day="2014-12-09")
+    with pytest.raises(Refused, match="names no states"):
+        banner(Label.of([level("JPN Gokuhi")], rel=("JPN", "USA")), "JPN")
+
+
+@pytest.mark.parametrize(
+    "fake", ["SECRET//R\u0415L TO USA, GBR", "SECRET//REL \u03a4\u039f USA, GBR", "SECRET//\u0280EL TO USA"]
+)
+def test_a_look_alike_of_rel_to_is_named_and_never_read(fake: str) -> None:
+    with pytest.raises(Malformed, match=r"relto\.script: (CYRILLIC|GREEK|LATIN LETTER SMALL CAPITAL)") as caught:
+        parse(fake)
+    assert caught.value.hint == ""
 
 
 # ------------------------------------------------------------------------------------------------ writing
@@ -513,6 +584,11 @@ WORDS = st.sampled_from(
         "UK EYES ONLY",
         "RELEASABLE TO ",
         "OFFICIAL",
+        "PROTECTED B",
+        "NZEO",
+        "CANADIAN EYES ONLY",
+        "SAR-",
+        "BP",
         "REL AUS/",
         "AGAO",
         "LES NOFORN",
@@ -525,7 +601,7 @@ WORDS = st.sampled_from(
 )
 
 
-@given(st.lists(WORDS, max_size=12).map("".join), st.sampled_from(("USA", "GBR", "AUS", "NATO", "JPN", None)))
+@given(st.lists(WORDS, max_size=12).map("".join), st.sampled_from((*SYSTEMS, "DEU", None)))
 @example("SECRET//NOFORN//SI", "USA")
 def test_a_line_is_read_one_way_or_refused(line: str, system: str | None) -> None:
     try:
@@ -535,7 +611,7 @@ def test_a_line_is_read_one_way_or_refused(line: str, system: str | None) -> Non
         if error.hint.startswith("write `"):
             parse(error.hint[7:-1], system=system, groups=[FVEY], day=DAY)
         return
-    convention = system or next(s for s in ("USA", "GBR", "AUS", "NATO") if reads(line, s) == label)
+    convention = system or next(s for s in SYSTEMS if reads(line, s) == label)
     written = banner(label, convention)
     assert parse(written, system=convention) == label
 
@@ -547,7 +623,7 @@ def reads(line: str, system: str) -> Label | None:
         return None
 
 
-@given(st.text(max_size=40), st.sampled_from(("USA", "GBR", "AUS", "NATO", None)))
+@given(st.text(max_size=40), st.sampled_from((*SYSTEMS, None)))
 def test_anything_at_all_is_read_or_refused(line: str, system: str | None) -> None:
     for reader in (lambda: parse(line, system=system), lambda: parse_portion(f"({line})")):
         with contextlib.suppress(ReltoError):
