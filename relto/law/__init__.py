@@ -19,7 +19,7 @@ each with its speaker, and findings come out, each with its paragraph, the facts
 
 from relto.law.cases import run_cases, uncovered
 from relto.law.facts import UNKNOWN, Fact, Finding, Lookup, Need, Says, Value
-from relto.law.judge import AuthorityRef, Judgement, absent, evaluate
+from relto.law.judge import AuthorityRef, Judgement, Outline, absent, evaluate, outline
 from relto.law.licence import Determination, Licence, Used, covers
 from relto.law.pack import Authority, Obligation, Pack, load_pack
 from relto.law.three import Three, all_of, any_of
@@ -36,6 +36,7 @@ __all__ = [
     "Lookup",
     "Need",
     "Obligation",
+    "Outline",
     "Pack",
     "Says",
     "Three",
@@ -47,6 +48,7 @@ __all__ = [
     "covers",
     "evaluate",
     "load_pack",
+    "outline",
     "run_cases",
     "uncovered",
 ]

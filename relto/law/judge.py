@@ -59,6 +59,32 @@ def evaluate(pack: Pack, day: Date, lookup: Lookup) -> Judgement:
     return _Bench(pack, day, lookup).judgement()
 
 
+class Outline(msgspec.Struct, frozen=True, kw_only=True):
+    """The tests of one text on one day, for whoever answers for many transfers at once.
+
+    `law.J` is yes where `reach` is no; unknown where it is unknown; else `general` and any of `grounds`.
+    """
+
+    reach: Test
+    general: Test
+    grounds: tuple[Test, ...]
+
+
+def outline(pack: Pack, day: Date) -> Outline:
+    """The same tests that `evaluate` asks, for a day on which the text is the law."""
+    bench = _Bench(pack, day, _nothing)
+    in_force = [one for one in pack.authorities if one.valid.holds(day) and one.kind != "pointer"]
+    return Outline(
+        reach=pack.reaches,
+        general=bench._test(pack.general),
+        grounds=tuple(bench._ground(one) for one in in_force),
+    )
+
+
+def _nothing(name: str) -> Fact:
+    raise AssertionError(f"the outline of a text reads no fact, and `{name}` was asked for")
+
+
 def absent(jurisdiction: str, why: str, pack: Pack | None = None) -> Judgement:
     """The judgement where no text of the jurisdiction counts: nothing adopted, adopted by another, edited since."""
     need = Need(

@@ -17,7 +17,7 @@ from msgspec import UNSET, UnsetType
 from relto.acts import AuthorityRef, Register
 from relto.law import AuthorityRef as Ground
 from relto.law import Fact, Finding, Need, Says, Three
-from relto.release.facts import FAR, Case, Law, disputed, gone_from
+from relto.release.facts import FAR, Case, Law
 from relto.release.question import Answer, Decision, Question, act_of, day_before, decision_id, is_conjunct
 from relto.release.rules import BEFORE_LAW, DENIED, FRESH, OWNER, Found, Rule, Way, denied, distinct, found
 
@@ -51,39 +51,62 @@ def judge(
     """satisfied: jurisdictions whose law is taken as met. more: further conjuncts, after all others."""
     case = Case(register, question, satisfied)
     before, fresh, last = _run(case, BEFORE_LAW), _run(case, (FRESH,)), _run(case, (OWNER, *more))
-    laws: list[Finding] = []
-    ways: dict[str, tuple[Way, ...]] = {}
-    for jurisdiction in case.jurisdictions:
-        findings, ways[f"law.{jurisdiction}"] = _law(case, jurisdiction)
-        laws += findings
-    relied = _relied(case, [one.finding for one in (*before, *last)], laws)
-    case.reading(DENIED)
-    stopped = denied(case, [(act, disputed(register, act)) for act in relied])
-    case.reading(None)
-    for one in (*before, stopped, *fresh, *last):
-        ways[one.finding.rule] = one.ways
+    laws = [of_law(case, jurisdiction) for jurisdiction in case.jurisdictions]
+    said = [finding for one in laws for finding in one.findings]
+    relied = _relied(case, [one.finding for one in (*before, *last)], said)
+    stopped = run_denied(case, [(act, case.world.disputed(act)) for act in relied])
+    ways = {f"law.{one.id}": one.ways for one in laws}
+    ways |= {one.finding.rule: one.ways for one in (*before, stopped, *fresh, *last)}
     heads, tails = [one.finding for one in (*before, stopped, *fresh)], [one.finding for one in last]
-    return Judged(_conclude(case, (*heads, *laws, *tails)), ways)
+    findings = (*heads, *said, *tails)
+    answer = answer_of(one.value for one in findings if is_conjunct(one))
+    id_ = decision_id(question, answer, findings)
+    ends = [*ends_of(findings), *(end for one in laws for end in one.ends), *owner_ends(case)]
+    return Judged(conclude(answer, findings, [one.law for one in laws], ends, id_), ways)
 
 
 def _run(case: Case, rules: Iterable[Rule]) -> list[Found]:
-    results = []
-    for rule in rules:
-        case.reading(rule.sides)
-        results.append(rule.run(case))
+    return [run_rule(case, rule) for rule in rules]
+
+
+def run_rule(case: Case, rule: Rule) -> Found:
+    """One conjunct. It sees what it declares to read."""
+    case.reading(rule.sides)
+    result = rule.run(case)
     case.reading(None)
-    return results
+    return result
+
+
+def run_denied(case: Case, relied: Sequence[tuple[str, bool]]) -> Found:
+    """The conjunct that looks at all others. relied: the acts they rest on, and whether the key of each is disputed."""
+    case.reading(DENIED)
+    result = denied(case, relied)
+    case.reading(None)
+    return result
 
 
 # ---- the law --------------------------------------------------------------------------------------------------------
 
 
-def _law(case: Case, jurisdiction: str) -> tuple[tuple[Finding, ...], tuple[Way, ...]]:
-    """The findings of one law, the conjunct first and citing the clause by which the text counts."""
+class OfLaw(NamedTuple):
+    """What one law says: its conjunct first. law: None where it is taken as met."""
+
+    id: str
+    findings: tuple[Finding, ...]
+    ways: tuple[Way, ...]
+    law: Law | None
+
+    @property
+    def ends(self) -> tuple[str, ...]:
+        return () if self.law is None else (self.law.until, self.law.judgement.ends or FAR)
+
+
+def of_law(case: Case, jurisdiction: str) -> OfLaw:
+    """The findings of one law, the conjunct citing the clause by which the text counts."""
     clause, rule = case.charter.jurisdiction(jurisdiction).clause, f"law.{jurisdiction}"
     if jurisdiction in case.satisfied:
         fact = Fact(name=rule, value="taken as met", says=Says.QUESTION)
-        return (found(rule, Three.YES, clause, [fact]).finding,), ()
+        return OfLaw(jurisdiction, (found(rule, Three.YES, clause, [fact]).finding,), (), None)
     law = case.law(jurisdiction)
     head, *rest = law.judgement.findings
     ways = tuple(tuple(_named(case, jurisdiction, one) for one in way) for way in law.judgement.ways)
@@ -93,7 +116,7 @@ def _law(case: Case, jurisdiction: str) -> tuple[tuple[Finding, ...], tuple[Way,
     head = msgspec.structs.replace(
         head, clause=clause, facts=(*head.facts, *((adopted,) if law.adopted else ())), needs=needs
     )
-    return (head, *rest), ways
+    return OfLaw(jurisdiction, (head, *rest), ways, law)
 
 
 def _named(case: Case, jurisdiction: str, one: Need) -> Need:
@@ -154,14 +177,6 @@ def _relied(case: Case, findings: Iterable[Finding], laws: Iterable[Finding]) ->
     return tuple(sorted({act for one in used for fact in one.facts if (act := act_of(fact))}))
 
 
-def _references(case: Case, findings: Sequence[Finding]) -> Iterator[AuthorityRef]:
-    for jurisdiction in case.jurisdictions:
-        if jurisdiction not in case.satisfied:
-            law = case.law(jurisdiction)
-            for ground in law.judgement.authorities[:1]:
-                yield _reference(ground, law, findings)
-
-
 def _reference(ground: Ground, law: Law, findings: Sequence[Finding]) -> AuthorityRef:
     """The authority as an act cites it, with the licence or determination that it rests on."""
     rule = f"law.{ground.jurisdiction}/{ground.id}/"
@@ -185,33 +200,39 @@ def _reference(ground: Ground, law: Law, findings: Sequence[Finding]) -> Authori
 # ---- the answer -----------------------------------------------------------------------------------------------------
 
 
-def _conclude(case: Case, findings: tuple[Finding, ...]) -> Decision:
-    values = {one.value for one in findings if is_conjunct(one)}
-    answer: Answer = "deny" if Three.NO in values else "undetermined" if Three.UNKNOWN in values else "permit"
-    id_ = decision_id(case.question, answer, findings)
+def answer_of(values: Iterable[Three]) -> Answer:
+    found = set(values)
+    return "deny" if Three.NO in found else "undetermined" if Three.UNKNOWN in found else "permit"
+
+
+def conclude(
+    answer: Answer, findings: tuple[Finding, ...], laws: Iterable[Law | None], ends: Iterable[str], id_: str
+) -> Decision:
+    """What a permit brings: the authorities that it rests on, what is owed, and until when it can hold.
+
+    ends: the last days of all that it rests on.
+    """
     if answer != "permit":
         return Decision(answer=answer, findings=findings, id=id_)
-    owed = [one.id for law in _laws(case) for one in law.judgement.obligations]
+    held = [one for one in laws if one is not None]
+    first = min(ends, default=FAR)
     return Decision(
         answer=answer,
         findings=findings,
-        authorities=tuple(_references(case, findings)),
-        obligations=tuple(dict.fromkeys(owed)),
-        valid_until=_valid_until(case, findings),
+        authorities=tuple(
+            _reference(ground, law, findings) for law in held for ground in law.judgement.authorities[:1]
+        ),
+        obligations=tuple(dict.fromkeys(one.id for law in held for one in law.judgement.obligations)),
+        valid_until=UNSET if first == FAR else first,
         id=id_,
     )
 
 
-def _laws(case: Case) -> list[Law]:
-    return [case.law(one) for one in case.jurisdictions if one not in case.satisfied]
+def ends_of(findings: Iterable[Finding]) -> list[str]:
+    """The last days of the facts of conjuncts; of a law its own judgement tells."""
+    return [fact.until for one in findings if is_conjunct(one) for fact in one.facts if fact.until]
 
 
-def _valid_until(case: Case, findings: Iterable[Finding]) -> str | UnsetType:
-    """The last day of the first thing to end among what a permit rests on."""
-    ends = [fact.until for one in findings if is_conjunct(one) for fact in one.facts if fact.until]
-    for law in _laws(case):
-        ends += [law.until, law.judgement.ends or FAR]
-    gone = gone_from(case.register, case.thing.party)
-    ends += [day_before(gone)] if gone else []
-    first = min(ends, default=FAR)
-    return UNSET if first == FAR else first
+def owner_ends(case: Case) -> list[str]:
+    gone = case.gone_from(case.thing.party)
+    return [day_before(gone)] if gone else []

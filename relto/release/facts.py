@@ -17,23 +17,14 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from relto.acts import (
-    Attestation,
-    Determination,
-    Dispute,
-    ItemState,
-    LicenceState,
-    PartyState,
-    RecallState,
-    RecipientClass,
-    Register,
-)
+from relto.acts import Attestation, Determination, ItemState, LicenceState, RecallState, RecipientClass, Register
 from relto.acts import Money as Amount
+from relto.acts.register import AdoptedPack
 from relto.charter import Charter
 from relto.charter.text import Money, Span
 from relto.errors import NotFound, Refused
@@ -42,6 +33,7 @@ from relto.law import UNKNOWN, Fact, Judgement, Says, Three, Used, Value, absent
 from relto.law import Licence as LawLicence
 from relto.law import covers as licence_covers
 from relto.release.question import ENGINE, Question, day_before
+from relto.release.world import Reading, World, world_of
 
 SUFFICIENT: Final = ("party", "node")  # `person` never suffices for nationality, clearance or employment
 PARTS_MAX: Final = 4096  # parts of parts that are followed
@@ -59,14 +51,14 @@ _LETTERS: Final = re.compile(r"[a-z]{3}", re.ASCII)
 # ---- the register, read by name -------------------------------------------------------------------------------------
 
 
-def gone_from(register: Register, party: str) -> str:
+def gone_from(world: World, party: str) -> str:
     """The day from which a party that declared its withdrawal is out, its notice included; empty while it has not."""
-    state = register.parties.get(party)
-    return state.withdraws if state is not None else ""
+    known = world.read(("party", party))
+    return "" if known is None else str(known[1])
 
 
-def is_gone(register: Register, party: str, day: str) -> bool:
-    gone = gone_from(register, party)
+def is_gone(world: World, party: str, day: str) -> bool:
+    gone = gone_from(world, party)
     return bool(gone) and gone <= day
 
 
@@ -86,25 +78,6 @@ def clause_authority(clause: str) -> str:
     return f"charter {clause}"
 
 
-def disputed(register: Register, act: str) -> bool:
-    """Whether an act is signed by a key that somebody disputes from there or from before."""
-    stated = register.stated.get(act)
-    if stated is None:
-        return False
-    for party, key, index in _disputes(register):
-        names = {one.partition("+")[0] for one in stated.signed.key_ids} | set(stated.signed.key_ids) | {stated.origin}
-        if party == stated.act.author and key in names and index <= stated.index:
-            return True
-    return False
-
-
-def _disputes(register: Register) -> Iterable[tuple[str, str, int]]:
-    for denial in register.denials:
-        stated = register.stated.get(denial.act) if denial.kind == "dispute" else None
-        if stated is not None and isinstance(stated.act, Dispute):
-            yield stated.act.party, stated.act.key, stated.act.index
-
-
 def judges(one: Determination, item: ItemState, condition: tuple[str, str]) -> bool:
     """Whether it is about this condition (authority, name) for this version under its label in force, and stands."""
     terms = one.terms
@@ -113,13 +86,13 @@ def judges(one: Determination, item: ItemState, condition: tuple[str, str]) -> b
 
 
 def judged(
-    register: Register, item: ItemState, condition: tuple[str, str], day: str, law: str = ""
+    world: World, item: ItemState, condition: tuple[str, str], day: str, law: str = ""
 ) -> tuple[Determination, ...]:
     """What each party determined last about one condition for this item; under this law, where it is one of a law."""
     newest: dict[str, Determination] = {}
-    for one in register.determinations:
+    for one in world.determinations(item.id, item.version):
         under = not law or one.terms.jurisdiction == law
-        if under and judges(one, item, condition) and not is_gone(register, one.party, day):
+        if under and judges(one, item, condition) and not is_gone(world, one.party, day):
             newest[one.party] = one
     return tuple(newest[party] for party in sorted(newest))
 
@@ -130,8 +103,8 @@ def judged(
 class Thing:
     """An item as rules may read it. Nothing here depends on who asks."""
 
-    def __init__(self, register: Register, charter: Charter, item: ItemState, day: str) -> None:
-        self.register, self.charter, self.day = register, charter, day
+    def __init__(self, world: World, charter: Charter, item: ItemState, day: str) -> None:
+        self.world, self.charter, self.day = world, charter, day
         self.id, self.version, self.party = item.id, item.version, item.party
         self._item = item
         self._facts: dict[str, Fact] = {}
@@ -148,7 +121,7 @@ class Thing:
         if head == "item.judged":
             law, authority, condition = rest.split("/")
             told = self.judged(law, authority, condition)
-            return self.stated(name, tuple(f"{d.party} {d.terms.holds} {disputed(self.register, d.act)}" for d in told))
+            return self.stated(name, tuple(f"{d.party} {d.terms.holds} {self.world.disputed(d.act)}" for d in told))
         if head == "item.licences":
             law, authority = rest.split("/")
             return self.stated(name, tuple(sorted(one.act for one in self.licences(law, authority))))
@@ -167,7 +140,9 @@ class Thing:
             key = (ref.item, ref.version)
             if key in found or key == (self.id, self.version):
                 continue
-            part = next((one for one in self.register.items.get(ref.item, ()) if one.version == ref.version), None)
+            part = next(
+                (one for one in self.world.register.items.get(ref.item, ()) if one.version == ref.version), None
+            )
             if part is None or len(found) == PARTS_MAX:
                 return None
             found[key] = part
@@ -179,30 +154,26 @@ class Thing:
         adopter = self.charter.jurisdiction(law).adopter
         return tuple(
             one
-            for one in self.register.licences.values()
+            for one in self.world.licences(self.id)
             if (one.party, one.terms.jurisdiction, one.terms.authority) == (adopter, law, authority)
-            and self.id in one.terms.items
         )
 
     def judged(self, law: str, authority: str, condition: str) -> tuple[Determination, ...]:
-        return judged(self.register, self._item, (authority, condition), self.day, law)
+        return judged(self.world, self._item, (authority, condition), self.day, law)
 
     def approvals(self) -> dict[str, Determination]:
         """Request -> what its own party's officers decided about it last."""
         what, found = (clause_authority(self.charter.releases.clause), APPROVED), {}
-        for one in self.register.determinations:
+        for one in self.world.determinations(self.id, self.version):
             if one.party == self.party and isinstance(one.terms.request, str) and judges(one, self._item, what):
                 found[one.terms.request] = one
         return found
 
-    def recalls(self, holder: str) -> tuple[RecallState, ...]:
-        """Orders over this item, or over a part of it, that this holder is under."""
+    def recalls(self, holder: str = "") -> tuple[RecallState, ...]:
+        """Orders over this item, or over a part of it, that this holder is under; every holder where none is named."""
         names = {(one.id, one.version) for one in (self._item, *(self.parts or ()))}
-        return tuple(
-            one
-            for _, one in sorted(self.register.recalls.items())
-            if one.holder == holder and _released(self.register, one) in names
-        )
+        found = [one for name in names for one in self.world.recalls(*name) if holder in {"", one.holder}]
+        return tuple(sorted(found, key=lambda one: one.id))
 
     def stated(
         self, name: str, value: Value | UnsetType, why: str = "the owner has not stated it", act: str = ""
@@ -228,7 +199,7 @@ class Thing:
     def keepers(self, part: ItemState) -> set[str]:
         """The owners of a part who have not given up control of it by an act of their own."""
         rule = (clause_authority(self.charter.releases.clause), GIVEN_UP)
-        given_up = {one.party for one in judged(self.register, part, rule, self.day) if one.terms.holds}
+        given_up = {one.party for one in judged(self.world, part, rule, self.day) if one.terms.holds}
         return {*part.facts.owners, part.party} - given_up
 
     def _codes(self, item: ItemState) -> frozenset[str]:
@@ -240,12 +211,7 @@ class Thing:
 
     def draws(self) -> tuple[tuple[str, str], ...]:
         """(licence, organisation) for which this version has been drawn already."""
-        return tuple(
-            (one.act, organisation)
-            for one in self.register.licences.values()
-            for item, version, organisation in sorted(one.draws)
-            if (item, version) == (self.id, self.version)
-        )
+        return self.world.draws(self.id, self.version)
 
     def _over_parts(
         self, name: str, read: Callable[[ItemState], tuple[str, ...] | UnsetType], *, some: bool = False
@@ -257,14 +223,10 @@ class Thing:
         for one in (self._item, *self.parts):
             words = read(one)
             if isinstance(words, UnsetType) or (some and not words):
-                return _unknown(name, f"it is not stated of {one.id}@{one.version}")
+                whose = "the owner has not stated it" if one is self._item else f"not stated of {one.id}@{one.version}"
+                return _unknown(name, whose)
             found |= set(words)
         return self.stated(name, tuple(sorted(found)) if self.parts else read(self._item))
-
-
-def _released(register: Register, recall: RecallState) -> tuple[str, int]:
-    terms = register.releases[recall.release].terms
-    return terms.item, terms.version
 
 
 def _releasable(thing: Thing) -> Fact:
@@ -301,8 +263,7 @@ def _classified(thing: Thing) -> Fact:
 
 
 def _recalled(thing: Thing) -> Fact:
-    names = {(one.id, one.version) for one in (thing._item, *(thing.parts or ()))}
-    held = {one.holder for one in thing.register.recalls.values() if _released(thing.register, one) in names}
+    held = {one.holder for one in thing.recalls()}
     return thing.stated("item.recalled", tuple(sorted(held)))
 
 
@@ -338,12 +299,14 @@ _OF_ITEM: Final[Mapping[str, Callable[[Thing], Fact]]] = {
 class Someone:
     """A class of recipients as rules may read it. Nothing here depends on what is asked for."""
 
-    def __init__(self, register: Register, charter: Charter, to: RecipientClass, day: str) -> None:
-        self.register, self.charter, self.to, self.day = register, charter, to, day
+    def __init__(self, world: World, charter: Charter, to: RecipientClass, day: str) -> None:
+        self.world, self.charter, self.to, self.day = world, charter, to, day
 
     @property
-    def state(self) -> PartyState | None:
-        return self.register.parties.get(self.to.party)
+    def known(self) -> tuple[str, str] | None:
+        """Inception and day of leaving; None while no ledger of its party is held here."""
+        found: tuple[str, str] | None = self.world.read(("party", self.to.party))
+        return found
 
     def fact(self, name: str) -> Fact:
         if name not in _OF_RECIPIENT:
@@ -374,24 +337,24 @@ def _clearance(one: Someone) -> Fact:
 
 
 def _ledger(one: Someone) -> Fact:
-    state, name = one.state, "recipient.ledger"
-    if state is None:
+    known, name = one.known, "recipient.ledger"
+    if known is None:
         return Fact(name=name, value="none", says=Says.NONE, why=f"no ledger of {one.to.party} is held here")
-    gone = state.withdraws
+    inception, gone = known
     value = "left" if gone and gone <= one.day else "held"
     until = day_before(gone) if gone else None
-    return Fact(name=name, value=value, says=Says.ACT, rests_on=state.inception, until=until)
+    return Fact(name=name, value=value, says=Says.ACT, rests_on=inception, until=until)
 
 
 _OF_RECIPIENT: Final[Mapping[str, Callable[[Someone], Fact]]] = {
     "recipient.party": lambda s: _asked("recipient.party", s.to.party),
     "recipient.organisation": lambda s: _asked("recipient.organisation", s.to.organisation),
-    "recipient.code": lambda s: _code("recipient.code", s.charter, s.to.party if s.state else ""),
+    "recipient.code": lambda s: _code("recipient.code", s.charter, s.to.party if s.known else ""),
     "recipient.employment": lambda s: s.said("employment", s.to.employment),
     "recipient.nationalities": _nationalities,
     "recipient.clearance": _clearance,
     "recipient.ledger": _ledger,
-    "place.destination": lambda s: _code("place.destination", s.charter, s.to.party if s.state else ""),
+    "place.destination": lambda s: _code("place.destination", s.charter, s.to.party if s.known else ""),
 }
 
 _OF_QUESTION: Final[Mapping[str, Callable[[Question], Fact]]] = {
@@ -453,11 +416,33 @@ def made_of(name: str, law: str = "") -> tuple[str, ...]:
     return (name,)
 
 
-def law_reads(register: Register, law: str, day: str) -> frozenset[str]:
+_read: dict[bytes, frozenset[str]] = {}  # by digest of the text
+
+
+def law_reads(world: World, law: str, day: str) -> frozenset[str]:
     """The one-sided facts that the adopted text of a law declares to read."""
-    adopted = register.pack_on(law, day)
-    names = adopted.pack.facts if adopted is not None and adopted.pack is not None else ()
-    return frozenset(side for name in names for side in made_of(name, law))
+    adopted = text_on(world.read(("adopted", law)), day)
+    if adopted is None or adopted.pack is None:
+        return frozenset()
+    key = adopted.pack.digest
+    if key not in _read:
+        _read[key] = frozenset(side for name in adopted.pack.facts for side in made_of(name, law))
+    return _read[key]
+
+
+def charter_of(register: Register) -> Charter:
+    """Raises: NotFound before a partnership is founded; Refused for a charter of another engine."""
+    if register.charter is None:
+        raise NotFound("no partnership is founded in this register", hint="`relto act list` shows what is missing")
+    if register.charter.engine != ENGINE:
+        raise Refused(f"the charter asks for engine {register.charter.engine}, and this is engine {ENGINE}")
+    return register.charter
+
+
+def text_on(texts: tuple[AdoptedPack, ...], day: str) -> AdoptedPack | None:
+    """The last adopted text whose validity holds the day."""
+    held = [one for one in texts if one.pack is None or one.pack.valid.holds(day)]
+    return held[-1] if held else None
 
 
 class Case:
@@ -466,19 +451,30 @@ class Case:
     satisfied: jurisdictions whose law is taken as met, for the cases of a charter and for texts that are still to come.
     """
 
-    def __init__(self, register: Register, question: Question, satisfied: frozenset[str] = frozenset()) -> None:
-        if register.charter is None:
-            raise NotFound("no partnership is founded in this register", hint="`relto act list` shows what is missing")
-        if register.charter.engine != ENGINE:
-            raise Refused(f"the charter asks for engine {register.charter.engine}, and this is engine {ENGINE}")
-        self.register, self.question, self.charter = register, question, register.charter
-        self.day, self.satisfied = question.date, satisfied
-        self.thing = Thing(register, self.charter, register.item(question.item, question.version), self.day)
-        self.someone = Someone(register, self.charter, question.to, self.day)
+    def __init__(
+        self,
+        register: Register,
+        question: Question,
+        satisfied: frozenset[str] = frozenset(),
+        thing: Thing | None = None,
+        used: tuple[str, ...] | None = None,
+    ) -> None:
+        charter = charter_of(register)
+        self.question, self.charter, self.world = question, charter, world_of(register)
+        self.me, self.day, self.satisfied = register.me, question.date, satisfied
+        self.thing = thing or Thing(self.world, charter, register.item(question.item, question.version), self.day)
+        self.someone = Someone(self.world, charter, question.to, self.day)
+        self.readings: dict[Reading, None] = {}
         self._facts: dict[tuple[str, str], Fact] = {}
         self._laws: dict[str, Law] = {}
+        self._used = used
         self._speakers: dict[str, Mapping[str, frozenset[str]]] = {}
         self._open: frozenset[str] | None = None
+
+    def read(self, *reading: str) -> Any:
+        """What the register holds under a name. Nothing else of it is seen by rules; what was read is remembered."""
+        self.readings[reading] = None
+        return self.world.read(reading)
 
     # ---- facts
 
@@ -527,18 +523,21 @@ class Case:
 
     def law(self, jurisdiction: str) -> Law:
         if jurisdiction not in self._laws:
-            before, self._open = self._open, law_reads(self.register, jurisdiction, self.day)
+            before, self._open = self._open, law_reads(self.world, jurisdiction, self.day)
             self._laws[jurisdiction] = self._judge(jurisdiction)
             self._open = before
         return self._laws[jurisdiction]
 
     def used(self) -> tuple[str, ...]:
         """The parties whose law reaches this, or may."""
+        if self._used is not None:
+            return self._used
         reached = [one for one in self.jurisdictions if self.law(one).judgement.reached is not Three.NO]
         return tuple(dict.fromkeys(self.charter.jurisdiction(one).adopter for one in reached))
 
     def _judge(self, jurisdiction: str) -> Law:
-        register, adopted = self.register, self.register.pack_on(jurisdiction, self.day)
+        texts = self.read("adopted", jurisdiction)
+        adopted = text_on(texts, self.day)
         if adopted is None:
             adopter = self.charter.jurisdiction(jurisdiction).adopter
             why = f"{adopter} has adopted no text that is the law on {self.day}"
@@ -546,7 +545,6 @@ class Case:
         if adopted.pack is None:
             why = f"the text that {adopted.party} adopted is not held here, or was altered"
             return Law(absent(jurisdiction, why), "", "", FAR)
-        texts = register.packs[jurisdiction]
         later = [one.pack.valid.first for one in texts[texts.index(adopted) + 1 :] if one.pack is not None]
         until = min((day_before(first) for first in later if first is not None and first > self.day), default=FAR)
         judgement = evaluate(adopted.pack, self.day, lambda name: self.fact(name, jurisdiction))
@@ -554,7 +552,7 @@ class Case:
 
     def speakers(self, jurisdiction: str) -> Mapping[str, frozenset[str]]:
         if jurisdiction not in self._speakers:
-            adopted = self.register.pack_on(jurisdiction, self.day)
+            adopted = text_on(self.read("adopted", jurisdiction), self.day)
             pack = adopted.pack if adopted is not None else None
             self._speakers[jurisdiction] = pack.speakers(self.day) if pack is not None else {}
         return self._speakers[jurisdiction]
@@ -574,7 +572,7 @@ class Case:
         party, other = (owner, to) if side == "transferor" else (to, owner)
         about = self.text(f"{side}.organisation")
         by = (f"{side}_party", *(("state",) if self._adopts(party, law) else ()))
-        held = [one for one in self.register.attestations if self._assures(one, party, other, about, claim)]
+        held = [one for one in self.read("attestations", about, claim) if self._assures(one, party, other)]
         if not held:
             why = f"{party} has no attestation `{claim}` of {about} in force"
             return Fact(name=name, value=False, says=Says.ACT, by=by, why=why)
@@ -584,22 +582,26 @@ class Case:
             name=name, value=True, says=Says.ACT, by=by, rests_on=one.act, until=until if until != FAR else None
         )
 
-    def _assures(self, one: Attestation, party: str, other: str, about: str, claim: str) -> bool:
+    def _assures(self, one: Attestation, party: str, other: str) -> bool:
         """A party vouches for its own organisations, each by name; for itself where it is asked about as such."""
-        terms = one.terms
         return (
-            (one.party, terms.claim) == (party, claim)
-            and about.partition("/")[0] == party
-            and about in {terms.about, f"{terms.about}/{terms.about}"}
-            and (isinstance(terms.other, UnsetType) or terms.other == other)
-            and not one.revoked
-            and terms.term.holds(self.day)
-            and not is_gone(self.register, party, self.day)
+            one.party == party
+            and (isinstance(one.terms.other, UnsetType) or one.terms.other == other)
+            and one.terms.term.holds(self.day)
+            and not self.is_gone(party)
         )
+
+    def gone_from(self, party: str) -> str:
+        self.readings["party", party] = None
+        return gone_from(self.world, party)
+
+    def is_gone(self, party: str) -> bool:
+        gone = self.gone_from(party)
+        return bool(gone) and gone <= self.day
 
     def _until(self, party: str, last: str | None) -> str:
         """The last day of something that a party grants: its own, or the party's last day in the partnership."""
-        gone = gone_from(self.register, party)
+        gone = self.gone_from(party)
         return min(last or FAR, day_before(gone) if gone else FAR)
 
     def _adopts(self, party: str, law: str) -> bool:
@@ -652,7 +654,7 @@ class Case:
         return _unknown(name, why) if open_ else Fact(name=name, value=False, says=Says.ACT, by=("state",), why=why)
 
     def _covers(self, one: LicenceState) -> tuple[Three, str, bool]:
-        if one.revoked or is_gone(self.register, one.party, self.day):
+        if one.revoked or self.is_gone(one.party):
             return Three.NO, f"licence {one.terms.licence} is revoked, replaced, or of a party that has left", False
         organisation = self.text("recipient.organisation")
         drawn = (one.act, organisation) in self.thing.draws()

@@ -16,15 +16,14 @@ from typing import Final, NamedTuple
 
 from msgspec import UNSET, Struct, UnsetType
 
-from relto.acts import Dispute, EngagementState, ProjectTerms, Propose
 from relto.acts import Ending as EndingTerms
-from relto.acts import Engagement as EngagementTerms
+from relto.acts import EngagementState, ProjectTerms, Propose
 from relto.charter import Pillar
 from relto.charter.text import Span
 from relto.errors import Malformed, NotFound
 from relto.label import Level, must_hold
 from relto.law import UNKNOWN, Fact, Finding, Need, Says, Three, all_of, any_of
-from relto.release.facts import FAR, Case, gone_from, made_of
+from relto.release.facts import FAR, Case, made_of
 from relto.release.question import date_of, day_before
 
 MS_PER_HOUR: Final = 3_600_000
@@ -126,9 +125,8 @@ class Work(NamedTuple):
 
 def work_of(case: Case, name: str) -> Work | None:
     """Raises nothing: a project that no text and no act knows is None."""
-    made = [one for one in case.register.slots.values() if one.state == "in_force" and one.subject == f"project/{name}"]
     work = _work_of_charter(case, name)
-    for one in sorted(made, key=lambda one: one.n):
+    for one in case.read("work", name):
         what = one.stated.act.what if isinstance(one.stated.act, Propose) else None
         if isinstance(what, ProjectTerms) and what.project == name:
             term = Span(first=what.term.since, last=what.term.last)
@@ -222,7 +220,7 @@ _NEARNESS: Final = (
 
 def carriers(case: Case) -> list[Carrier]:
     """The nearest first; of those that cover, one that nobody suspended, then the one that lasts longest."""
-    held = case.register.engagement_of(case.text("recipient.party"), case.text("item.project"))
+    held = case.read("engagements", case.text("recipient.party"), case.text("item.project"))
     every = [_carrier(case, one) for one in held]
     every.sort(key=lambda c: c.one.id)
     every.sort(key=lambda c: c.last, reverse=True)
@@ -313,13 +311,11 @@ def _ways_to_engage(case: Case, every: Sequence[Carrier]) -> list[Way]:
 
 
 def _missing_votes(case: Case, to: str, project: str) -> Iterable[Way]:
-    for _, one in sorted(case.register.slots.items()):
+    for one in case.read("proposals", to, project):
         act = one.stated.act
-        if one.state != "open" or not isinstance(act, Propose) or not isinstance(act.what, EngagementTerms):
-            continue
         what = act.what
         made = EngagementState(id=one.subject.partition("/")[2], proposal=one.id, terms=what, term=what.term)
-        if (what.party, what.project) != (to, project) or _carrier(case, made).value is not Three.YES:
+        if _carrier(case, made).value is not Three.YES:
             continue
         late = {} if isinstance(act.by, UnsetType) else {"by": date_of(act.by)}
         if one.missing:
@@ -466,10 +462,8 @@ def _suspensions(case: Case) -> Iterable[Stop]:
     best = every[0].one  # of those that cover, one that nobody suspended stands first
     for author, act in best.suspended:
         fact = Fact(name=f"suspended.{best.id}", value=author, says=Says.ACT, rests_on=act)
-        stated = case.register.stated.get(act)
         # A key under one of its votes is disputed: nobody lifts that.
-        final = stated is not None and isinstance(stated.act, Dispute)
-        yield Stop("SUSPENDED", fact, None if final else (_lift(author, act, best.id),))
+        yield Stop("SUSPENDED", fact, None if case.read("for good", act) else (_lift(author, act, best.id),))
 
 
 def _lift(author: str, act: str, name: str) -> Need:
@@ -477,10 +471,9 @@ def _lift(author: str, act: str, name: str) -> Need:
 
 
 def _recalls(case: Case) -> Iterable[Stop]:
-    suspensions = {act: (who, one.id) for one in case.register.engagements.values() for who, act in one.suspended}
     for recall in case.thing.recalls(case.text("recipient.party")):
         fact = Fact(name="recalled", value=recall.party, says=Says.ACT, rests_on=recall.because)
-        by = suspensions.get(recall.because)
+        by = case.read("lifts").get(recall.because)
         yield Stop("RECALLED", fact, (_lift(by[0], recall.because, by[1]),) if by else None)
 
 
@@ -488,22 +481,21 @@ def _retired(case: Case) -> Iterable[Stop]:
     if case.fact("item.retired").value is True:
         yield Stop("RETIRED", case.fact("item.retired"))
     owner = case.text("item.owner")
-    gone = gone_from(case.register, owner)
+    gone = case.gone_from(owner)
     if gone and gone <= case.day:
         yield Stop("WITHDRAWN", Fact(name=f"withdrawn.{owner}", value=gone, says=Says.ACT))
 
 
 def _ledgers(case: Case) -> Iterable[Stop]:
     for party in relied_on(case):
-        state = case.register.parties.get(party)
-        if state is not None and state.frozen:
-            yield Stop("FROZEN", Fact(name=f"frozen.{party}", value=True, says=Says.NODE, why=state.frozen))
+        if why := case.read("frozen", party):
+            yield Stop("FROZEN", Fact(name=f"frozen.{party}", value=True, says=Says.NODE, why=why))
     for party in relied_on(case):
-        owed = case.register.owed.get(party, ())
-        if owed and party != case.register.me:
-            why = f"{len(owed)} entries that are addressed to {case.register.me} are not opened"
+        owed = case.read("owed", party)
+        if owed and party != case.me:
+            why = f"{owed} entries that are addressed to {case.me} are not opened"
             fact = Fact(name=f"owed.{party}", value=True, says=Says.NODE, why=why)
-            yield Stop("OWED", fact, (need(f"{party} opens its entries to {case.register.me}", party, "opening"),))
+            yield Stop("OWED", fact, (need(f"{party} opens its entries to {case.me}", party, "opening"),))
 
 
 def fresh(case: Case) -> Found:
@@ -513,7 +505,7 @@ def fresh(case: Case) -> Found:
     needs: list[Need] = []
     clauses: list[tuple[int, str]] = []
     for party in relied_on(case):
-        if party == case.register.me:
+        if party == case.me:
             continue
         limit, clause = _limit(case, held, party)
         clauses.append((limit, clause))
@@ -521,7 +513,7 @@ def fresh(case: Case) -> Found:
         if why:
             facts.append(Fact(name=f"seen.{party}", value=UNKNOWN, says=Says.NODE, why=why))
             words = f"the ledger of {party} is fetched again, or a bundle of it is imported"
-            needs.append(need(words, case.register.me, "sync", party=party))
+            needs.append(need(words, case.me, "sync", party=party))
     clause = min(clauses)[1] if clauses else case.charter.freshness[0].clause
     value = Three.UNKNOWN if facts else Three.YES
     return found("fresh", value, clause, facts, code="STALE", ways=[tuple(needs)])
@@ -536,12 +528,13 @@ def _limit(case: Case, held: Sequence[Level], party: str) -> tuple[int, str]:
 
 def _stale(case: Case, party: str, limit: int) -> str:
     """Why a ledger is not recent enough, or empty."""
-    state = case.register.parties.get(party)
-    if state is None:
+    known = case.read("seen", party)
+    if known is None:
         return "no ledger of this party is held here"
-    if state.seen is None:
+    (seen,) = known
+    if seen is None:
         return f"never seen, limit {limit // MS_PER_HOUR} h"
-    age = case.question.day - state.seen
+    age = case.question.day - seen
     return f"seen {age // MS_PER_HOUR} h ago, limit {limit // MS_PER_HOUR} h" if age > limit else ""
 
 

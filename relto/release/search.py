@@ -22,9 +22,10 @@ from relto.acts import ItemState, RecipientClass, Register
 from relto.errors import NotFound
 from relto.law import Fact
 from relto.release.decide import judge
-from relto.release.facts import ITEM_SIDE, RECIPIENT_SIDE, Someone, Thing, code_of, disputed, law_reads
+from relto.release.facts import ITEM_SIDE, RECIPIENT_SIDE, Someone, Thing, code_of, law_reads
 from relto.release.question import Answer, Decision, Question, canonical
 from relto.release.rules import BEFORE_LAW, DENIED, FRESH, OWNER, Rule
+from relto.release.world import world_of
 
 
 class Declared(Struct, frozen=True, kw_only=True):
@@ -87,6 +88,7 @@ class Kernel:
         if register.charter is None:
             raise NotFound("no partnership is founded in this register", hint="`relto act list` shows what is missing")
         self.register, self.charter, self.more = register, register.charter, tuple(more)
+        self.world = world_of(register)
         self._known: dict[tuple[str, str, str], Decision] = {}
         self._reads: dict[str, tuple[str, ...]] = {}
         self._classes: dict[tuple[str, int, str], str] = {}
@@ -103,20 +105,20 @@ class Kernel:
         """Digest of the facts of an item that a rule or an adopted pack of the day reads."""
         key = (item.id, item.version, day)
         if key not in self._classes:
-            thing = Thing(self.register, self.charter, item, day)
+            thing = Thing(self.world, self.charter, item, day)
             self._classes[key] = self._class(thing.fact, ITEM_SIDE, day)
         return self._classes[key]
 
     def recipient_class(self, to: RecipientClass, day: str) -> str:
         """The same of a recipient."""
-        return self._class(Someone(self.register, self.charter, to, day).fact, RECIPIENT_SIDE, day)
+        return self._class(Someone(self.world, self.charter, to, day).fact, RECIPIENT_SIDE, day)
 
     def reads(self, day: str) -> tuple[str, ...]:
         """The one-sided facts that something reads on this day."""
         if day not in self._reads:
             sides = set(DENIED).union(*(rule.sides for rule in (*BEFORE_LAW, FRESH, OWNER, *self.more)))
             for law in self.charter.jurisdictions:
-                sides |= law_reads(self.register, law.id, day)
+                sides |= law_reads(self.world, law.id, day)
             self._reads[day] = tuple(sorted(sides))
         return self._reads[day]
 
@@ -125,7 +127,7 @@ class Kernel:
 
     def _view(self, fact: Fact) -> list[object]:
         """What rules can tell of a fact: not on which act it rests, but whether the key of that act is disputed."""
-        under = not isinstance(fact.rests_on, UnsetType) and disputed(self.register, fact.rests_on)
+        under = not isinstance(fact.rests_on, UnsetType) and self.world.disputed(fact.rests_on)
         known = [] if fact.value is UNSET else [fact.value]
         return [fact.name, known, fact.says, fact.by, fact.until or "", under]
 
