@@ -1,6 +1,7 @@
 """Writes the parts of the documents that the code says better: `make docs`. `test_docs.py` holds them to it.
 
 docs/reference/commands.md      from the parser of the command line
+docs/reference/roles.md         from the table of who may say what
 README.md                       the help text, between two fences
 """
 
@@ -9,11 +10,13 @@ import re
 from pathlib import Path
 
 from relto import acts
+from relto.acts.roles import ROLES, STATES, why_not
 from relto.cli.main import HELP, parser
 from relto.node import officer
 
 ROOT = Path(__file__).parent.parent
 COMMANDS = ROOT / "docs" / "reference" / "commands.md"
+ROLES_PAGE = ROOT / "docs" / "reference" / "roles.md"
 README = ROOT / "README.md"
 COMMON = {"help", "node", "json"}  # arguments that the head of the page has said
 
@@ -101,6 +104,49 @@ def commands_page():
     return HEAD + "\n".join(lines)
 
 
+ROLES_HEAD = """\
+# Who may say what
+
+Written by `make docs` from `relto/acts/roles.py`; do not edit. The tests try every cell on the fold.
+
+*Counts* means that the act does what its kind does; whether a decision then gives anything for it is decided each day
+anew. So an engagement that is suspended or ended, a notice of withdrawal and a frozen ledger change no cell: acts
+count as said and give nothing. `relto act kinds` shows the row of one's own party.
+
+| role | who |
+|---|---|
+| member | votes, by the charter in force; before the founding, whoever the proposal names |
+| engaged | an outsider whose engagement was agreed, whatever its state today |
+| introduced | an outsider that a member introduced |
+| known | any other ledger that is mirrored here |
+
+"""
+
+
+def roles_page():
+    """Two tables: before the founding, and after it."""
+    lines = [ROLES_HEAD]
+    for title, state, states in (
+        ("Before the founding", "founding", ("founding",)),
+        ("Under a charter in force", "founded", tuple(one for one in STATES if one != "founding")),
+    ):
+        lines += [f"## {title}", "", f"| act | signed by | {' | '.join(ROLES)} |", f"|---|---|{'---|' * len(ROLES)}"]
+        reasons = []
+        for kind in sorted(acts.KINDS):
+            cells = []
+            for role in ROLES:
+                why = why_not(kind, role, state)
+                reasons += [why] if why and why not in reasons else []
+                cells.append(f"no ({reasons.index(why) + 1})" if why else "counts")
+            same = all(why_not(kind, role, one) == why_not(kind, role, state) for role in ROLES for one in states)
+            assert same, f"the states differ for {kind}: this page needs another table"
+            signer = acts.SIGNERS[kind]
+            word = signer if isinstance(signer, str) else " or ".join(sorted(signer))
+            lines.append(f"| `{kind}` | {word} | {' | '.join(cells)} |")
+        lines += ["", *(f"{n}. {why}" for n, why in enumerate(reasons, 1)), ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
 def readme_page(text):
     """The README with the help text as the program prints it."""
     found = re.subn(r"(```text relto --help\n).*?(```\n)", lambda one: one[1] + HELP + one[2], text, flags=re.DOTALL)
@@ -109,7 +155,7 @@ def readme_page(text):
 
 
 def pages():
-    return {COMMANDS: commands_page(), README: readme_page(README.read_text())}
+    return {COMMANDS: commands_page(), ROLES_PAGE: roles_page(), README: readme_page(README.read_text())}
 
 
 if __name__ == "__main__":

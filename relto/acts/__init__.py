@@ -111,6 +111,7 @@ from relto.acts.register import (
     Sight,
     Vote,
 )
+from relto.acts.roles import ROLES, STATES, role_of, state_of, why_not
 from relto.acts.scan import COMMON_KEY, Entry, KeySpan, Stated, Void, common_tags, entry, kind_of, open_to
 
 __all__ = [
@@ -121,7 +122,9 @@ __all__ = [
     "PARTY_CHAIN",
     "PAYLOAD_MAX",
     "PAYLOAD_TYPE",
+    "ROLES",
     "SIGNERS",
+    "STATES",
     "AccessPublic",
     "Acknowledge",
     "Act",
@@ -222,8 +225,11 @@ __all__ = [
     "path",
     "pipeline",
     "read",
+    "role_of",
     "satisfied",
     "sign",
     "stage",
+    "state_of",
+    "why_not",
     "write",
 ]

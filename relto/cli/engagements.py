@@ -45,6 +45,12 @@ def add(commands: Any) -> None:
     said.set_defaults(call=_statement)
 
 
+def add_act_verbs(verbs: Any) -> None:
+    """Verbs of `relto act` beside the kinds."""
+    one = common(verbs.add_parser("kinds", help="which acts count when this party says them, and why others do not"))
+    one.set_defaults(call=_kinds)
+
+
 def add_verbs(verbs: Any) -> None:
     """Verbs of `relto engagement`."""
     one = common(verbs.add_parser("pipeline", help="where every candidate stands, and what is missing"))
@@ -141,6 +147,23 @@ def _statement(options: argparse.Namespace) -> int:
     return 0
 
 
+def _kinds(options: argparse.Namespace) -> int:
+    register = open_node(node_dir(options)).register
+    role, state = acts.role_of(register, register.me), acts.state_of(register, register.me, _today())
+    rows = []
+    for kind in sorted(acts.KINDS):
+        signer = acts.SIGNERS[kind]
+        why = acts.why_not(kind, role, state)
+        word = signer if isinstance(signer, str) else " or ".join(sorted(signer))
+        rows.append({"kind": kind, "signer": word, "counts": not why, "why": why or None})
+    view = {**views.listing(register, _now(), rows), "role": role, "state": state}
+    lines = table(
+        [(r["kind"], r["signer"], "counts" if r["counts"] else r["why"]) for r in rows], ("act", "signed by", "")
+    )
+    emit(view, as_json=options.json, lines=[f"{register.me}: {role}, {state}", *lines])
+    return 0
+
+
 def _stages(found: list[acts.Stage]) -> list[str]:
     rows = [
         (one.party, one.engagement or "-", one.stage.replace("_", " "), one.since, one.until, one.why) for one in found
@@ -233,4 +256,4 @@ def return_lines(proposal: dict[str, Any]) -> list[str]:
     return lines
 
 
-__all__ = ["add", "add_verbs", "document_words", "path_lines", "return_lines", "stage_lines"]
+__all__ = ["add", "add_act_verbs", "add_verbs", "document_words", "path_lines", "return_lines", "stage_lines"]

@@ -81,6 +81,7 @@ def _add_act(commands: Any) -> None:
     shown = common(act.add_parser("show"))
     shown.add_argument("id")
     shown.set_defaults(call=_act_show)
+    engagements.add_act_verbs(act)
     signed = common(act.add_parser("sign"), node=False)
     signed.add_argument("request", metavar="REQUEST")
     signed.add_argument("--key", action="append", required=True, metavar="FILE")
