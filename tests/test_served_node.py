@@ -92,6 +92,8 @@ PRIVATE = [
     "/log/tile/entries/000.p/1",
     "/api/v1/objects/" + "0" * 64,
     "/api/v1/consistency?old=0&new=1",
+    "/api/v1/proofs/0",
+    "/witness/" + "0" * 64 + "/checkpoint",
     "/api/v1/nothing",
     "/nothing",
 ]

@@ -81,6 +81,7 @@ from relto.ledger.note import (
     sign_checkpoint,
     witness_name,
 )
+from relto.ledger.policy import Group, KnownLog, Policy, Witness, parse_policy, policy_of
 from relto.ledger.proof import AddCheckpoint, Fork, Proof, parse_add_checkpoint, parse_proof, prove_fork
 from relto.ledger.tiles import (
     Tile,
@@ -103,14 +104,17 @@ __all__ = [
     "Cosigner",
     "Fork",
     "Frontier",
+    "Group",
     "Head",
     "Kind",
+    "KnownLog",
     "Leaf",
     "Log",
     "New",
     "Note",
     "OpenCheckpoint",
     "Opening",
+    "Policy",
     "Proof",
     "Report",
     "Shelf",
@@ -119,6 +123,7 @@ __all__ = [
     "Tile",
     "Tree",
     "Verifier",
+    "Witness",
     "add_openings",
     "add_signatures",
     "bundles_of",
@@ -149,7 +154,9 @@ __all__ = [
     "parse_note",
     "parse_openings",
     "parse_path",
+    "parse_policy",
     "parse_proof",
+    "policy_of",
     "prove_fork",
     "sign_checkpoint",
     "slots_for",

@@ -189,7 +189,8 @@ class Checkpoint(Struct, frozen=True, kw_only=True):
             raise Malformed(f"a log of size {self.size} cannot be")
         check_hash(self.root, "a root")
         if self.size == 0 and self.root != EMPTY_ROOT:
-            raise Malformed("a log of size 0 has the root of the empty tree")
+            # A witness answers 422 to it and not 400: it is well-formed, and no tree has it.
+            raise Forged("a log of size 0 has the root of the empty tree")
 
     @property
     def text(self) -> bytes:

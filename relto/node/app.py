@@ -1,6 +1,8 @@
 """Routes and wiring: the one place where everything meets.
 
-    /log/…                          C2SP tlog-tiles of the own ledger     signed by the caller's node
+    /log/…                          C2SP tlog-tiles of the own ledger     signed by the caller's node, or open to all
+    /witness/…                      C2SP tlog-witness for the charter's   a checkpoint that its log has signed; reading
+                                    other ledgers                         as /log/…
     /api/v1/openings|objects|…      node to node                          signed by the caller's node
     /api/v1/presentations           the own people                        session and proof
     /kas…, /.well-known/opentdf…    OpenTDF key access                    presentation and proof; public keys to all
@@ -62,7 +64,10 @@ class Service:
             Route("/healthz", self.health),
             Route("/readyz", self.health),
             Route("/metrics", self.metrics),
-            Route("/log/{path:path}", self.of_node(self.log)),
+            Route("/log/{path:path}", self.of_reader(self.log)),
+            Route("/api/v1/proofs/{index}", self.of_reader(self.proof)),
+            Route("/witness/add-checkpoint", self.plain(self.add_checkpoint), methods=["POST"]),
+            Route("/witness/{origin_hash}/checkpoint", self.of_reader(self.monitored)),
             Route("/api/v1/inception", self.plain(self.inception)),
             Route("/api/v1/openings", self.of_node(self.openings), methods=["POST"]),
             Route("/api/v1/consistency", self.of_node(self.consistency)),
@@ -129,6 +134,17 @@ class Service:
 
         return self.plain(edge)
 
+    def of_reader(self, handler: Callable[[Request, str, bytes], Awaitable[Response]]) -> Handler:
+        """As `of_node`, and with `open_ledger` for anybody who signs nothing: party is then empty."""
+        guarded = self.of_node(handler)
+
+        async def edge(request: Request) -> Response:
+            if self.node.config.open_ledger and "authorization" not in request.headers:
+                return await self.plain(lambda one: handler(one, "", b""))(request)
+            return await guarded(request)
+
+        return edge
+
     def _caller(self, request: Request, body: bytes) -> str:
         node, header = self.node, request.headers.get("authorization", "")
         path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
@@ -173,8 +189,7 @@ class Service:
             return Response(
                 await self.published(), media_type="text/plain; charset=utf-8", headers={"cache-control": "no-store"}
             )
-        if not self.node.serves_whole(party):
-            raise NotFound(NOT_FOUND["error"]["message"])
+        self._whole_for(party)
         tile = parse_path(path)
         size = self.node.log.head.size
         if not is_servable(tile, size):
@@ -190,6 +205,30 @@ class Service:
             media_type="application/octet-stream",
             headers={"cache-control": "private, max-age=31536000, immutable"},
         )
+
+    def _whole_for(self, party: str) -> None:
+        if party and not self.node.serves_whole(party):
+            raise NotFound(NOT_FOUND["error"]["message"])
+
+    async def proof(self, request: Request, party: str, body: bytes) -> Response:
+        """A tlog-proof of an entry under the published checkpoint; it opens nothing."""
+        self._whole_for(party)
+        number = request.path_params["index"]
+        if not (number.isdecimal() and number.isascii() and len(number) < 19 and str(int(number)) == number):
+            raise Malformed("an entry is named by its number")
+        proof = await run_in_threadpool(self.node.proof, int(number))
+        return Response(proof.encode(), media_type="text/plain; charset=utf-8")
+
+    async def add_checkpoint(self, request: Request) -> Response:
+        """C2SP tlog-witness: whoever holds a checkpoint of a ledger of the charter may ask for our cosignature."""
+        answer = await run_in_threadpool(self.node.add_checkpoint, await read_body(request))
+        # Not as media_type: a charset would be put behind it, and tlog-witness names the type without one.
+        return Response(answer.body, status_code=answer.status, headers={"content-type": answer.kind})
+
+    async def monitored(self, request: Request, party: str, body: bytes) -> Response:
+        self._whole_for(party)
+        note = await run_in_threadpool(self.node.monitored, request.path_params["origin_hash"])
+        return Response(note, media_type="text/plain; charset=utf-8", headers={"cache-control": "no-store"})
 
     async def published(self) -> bytes:
         """The checkpoint of the present head, once that may be published."""

@@ -31,6 +31,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     origin: str
     pin: str = ""  # id of the founding proposal, for a node that did not found
     demo: bool = False
+    open_ledger: bool = False  # anybody may read checkpoints, tiles and what the witness cosigned
     sync_s: Annotated[float, Meta(ge=0.05, le=86_400)] = 30.0  # how often a served node asks the others
     listen: Annotated[str, Meta(pattern=r"\A([A-Za-z0-9.:\[\]-]{1,255}:[0-9]{1,5})?\Z")] = ""
     tls_cert: str = ""

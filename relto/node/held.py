@@ -18,7 +18,17 @@ from relto import acts
 from relto.acts import Entry, Register
 from relto.errors import Forged, Malformed, NotFound, Refused, ReltoError
 from relto.keys import AccessKey, OpeningKey, PublicKey, Random, SecretKey
-from relto.ledger import Cosigner, Log, OpenCheckpoint, Verifier, is_tagged, open_published, witness_name
+from relto.ledger import (
+    Cosigner,
+    Log,
+    OpenCheckpoint,
+    Tree,
+    Verifier,
+    is_tagged,
+    open_published,
+    tree_of,
+    witness_name,
+)
 from relto.node.config import Config
 from relto.store import Objects, Sqlite
 
@@ -88,6 +98,8 @@ class Held:
         self._log: Log | None = None
         self._entries: dict[str, list[Entry]] = {}
         self._tag_keys: dict[str, list[bytes]] = defaultdict(list)  # origin -> keys by which its author tags for us
+        self._trees: dict[str, Tree] = {}
+        self._cosigned_at: dict[str, int] = {}  # party -> size of ours that its witness is known to have cosigned last
         self._register: Register | None = None
         self._held: dict[str, bytes] = {}
         self._names: set[str] = set()
@@ -168,6 +180,12 @@ class Held:
 
     def verifier(self, pinned: Pinned) -> Verifier:
         return log_verifier(pinned.origin, pinned.keys)
+
+    def tree(self, origin: str) -> Tree:
+        """The tree of a ledger that is held whole; what it has computed of full tiles is kept."""
+        if origin not in self._trees:
+            self._trees[origin] = tree_of(self.store, origin)
+        return self._trees[origin]
 
     def head_keys(self, pinned: Pinned) -> tuple[Verifier | None, tuple[Verifier, ...]]:
         """What a checkpoint of this party is checked with beside `verifier`.

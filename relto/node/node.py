@@ -20,12 +20,12 @@ from relto import acts
 from relto.node.duties import Duties
 from relto.node.held import Clock, Keys, Pinned
 from relto.node.mirror import Delivered, Mirror, Peer
-from relto.node.publishing import Publishing
+from relto.node.witness import Witnessing
 
 __all__ = ["Clock", "Delivered", "Keys", "Node", "Peer", "Pinned"]
 
 
-class Node(Mirror, Duties, Publishing):
+class Node(Mirror, Duties, Witnessing):
     """See the module."""
 
     def serves_whole(self, party: str) -> bool:

@@ -19,9 +19,12 @@ from relto.errors import Forged, Malformed, ReltoError, Unavailable
 from relto.ledger import bundles_of, parse_bundle
 from relto.node.node import Delivered, Node, Pinned
 from relto.node.tokens import sign_request
+from relto.node.witness import PREFIX, TEXT_TYPE, Answer
 
 ANSWER_MAX = 64 * 1024 * 1024
 OPENINGS_MAX = 500  # in one answer
+COSIGNATURES_MAX = 64 * 1024  # of a witness's answer
+ADD_CHECKPOINT = PREFIX + "/add-checkpoint"
 TIMEOUT_S = 10.0
 
 
@@ -111,6 +114,25 @@ def call(client: httpx.Client, method: str, url: str, body: bytes, headers: dict
     return data
 
 
+def ask_witness(node: Node, party: str, client: httpx.Client) -> bool:
+    """Whether a member's witness has cosigned what is published, asked now. Raises: as `Node.collect`."""
+    url = node.witnesses()[party][0].address + ADD_CHECKPOINT
+
+    def post(body: bytes) -> Answer:
+        try:
+            with client.stream("POST", url, content=body, headers={"content-type": TEXT_TYPE}) as answer:
+                data = bytearray()
+                for chunk in answer.iter_bytes():
+                    data += chunk
+                    if len(data) > COSIGNATURES_MAX:
+                        raise Malformed(f"the witness of `{party}` answers with more than {COSIGNATURES_MAX} bytes")
+                return Answer(status=answer.status_code, body=bytes(data), kind=answer.headers.get("content-type", ""))
+        except httpx.HTTPError as error:
+            raise Unavailable(f"the witness of `{party}` does not answer: {type(error).__name__}") from error
+
+    return node.collect(party, post)
+
+
 def exchange(
     client: httpx.Client, method: str, url: str, body: bytes, headers: dict[str, str], *, who: str
 ) -> tuple[int, bytes]:
@@ -187,6 +209,12 @@ def sync_all(node: Node, client: httpx.Client | None = None, ca: str = "") -> di
             except ReltoError as error:
                 parties[party] = {"new": 0, "error": str(error)}
         written = node.tend(reach_by(own))
+        for party in node.witnesses():
+            try:
+                parties[party]["cosigned"] = ask_witness(node, party, own)
+            except ReltoError as error:
+                parties[party]["cosigned"] = False
+                parties[party].setdefault("error", str(error))
     finally:
         if client is None:
             own.close()

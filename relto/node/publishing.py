@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import Final
 
 from relto.errors import Forged, NotFound, Refused
-from relto.ledger import Log, Proof, Verifier, add_signatures, open_checkpoint, open_published, tree_of
-from relto.node.held import Held, log_verifier, post_quantum
+from relto.ledger import Log, Proof, Verifier, add_signatures, open_checkpoint, open_published
+from relto.node.held import Held, post_quantum
 
 PUBLISH_MS: Final = 200  # between two checkpoints that are published
 
@@ -61,25 +61,30 @@ class Publishing(Held):
             row = self._newest()
             if row is None or row[0] == self.log.head.size:
                 return 0
-            passed = self.clock() - row[2]
-            # A clock that went back must not silence a ledger for years.
-            return PUBLISH_MS - passed if 0 <= passed < PUBLISH_MS else 0
+            return self._wait_ms(row[2])
+
+    def _wait_ms(self, last: int) -> int:
+        passed = self.clock() - last
+        # A clock that went back must not silence a ledger for years.
+        return PUBLISH_MS - passed if 0 <= passed < PUBLISH_MS else 0
 
     def published(self) -> bytes:
         """The checkpoint that others get; the newest head's unless one was published a moment ago.
 
         Raises: Refused when this node has no keys and nothing was published before.
         """
+        return self.shown()[1]
+
+    def shown(self) -> tuple[int, bytes]:
+        """As `published`, with its size in front."""
         with self.lock:
+            row = self._newest()
             if self.keys is None or self.store.read_only:
-                row = self._newest()
                 if row is None:
                     raise Refused("this ledger has published nothing yet", hint="start its node once, or `relto sync`")
-                return row[1]
-            wait = self.publish_in_ms()
-            row = self._newest()
-            if row is not None and (wait or row[0] == self.log.head.size):
-                return row[1]
+                return row[:2]
+            if row is not None and (row[0] == self.log.head.size or self._wait_ms(row[2])):
+                return row[:2]
             return self._publish(row)
 
     def proof(self, index: int) -> Proof:
@@ -88,13 +93,14 @@ class Publishing(Held):
         An entry younger than that, which no second signature covers for a fifth of a second, is proven under the head.
         """
         with self.lock:
-            note = self.published()
-            size = open_checkpoint(note, self._log_verifier()).checkpoint.size
+            size, note = self.shown()
             if size <= index:
                 head = self.store.head(self.origin)
                 assert head is not None
                 size, note = head.size, head.note
-            return Proof(index=index, hashes=tuple(tree_of(self.store, self.origin).inclusion(index, size)), note=note)
+            if size <= index:
+                raise NotFound(f"`{self.origin}` has no entry {index}", hint=f"it has {size} so far")
+            return Proof(index=index, hashes=tuple(self.tree(self.origin).inclusion(index, size)), note=note)
 
     def exported(self, origin: str) -> tuple[int, bytes]:
         """The size and note of the checkpoint under which a ledger that is held whole may leave this node.
@@ -102,17 +108,13 @@ class Publishing(Held):
         Raises: NotFound when it is held in parts, or nothing of it has come yet.
         """
         if origin == self.origin:
-            note = self.published()
-            return open_checkpoint(note, self._log_verifier()).checkpoint.size, note
+            return self.shown()
         head = self.store.head(origin)
         if head is None or not head.note:
             raise NotFound(f"the ledger `{origin}` is not held whole here", hint="ask its own node for it")
         return head.size, head.note
 
-    def _log_verifier(self) -> Verifier:
-        return log_verifier(self.origin, self.register.scans[self.origin].chain[-1].keys)
-
-    def _publish(self, before: tuple[int, bytes, int] | None) -> bytes:
+    def _publish(self, before: tuple[int, bytes, int] | None) -> tuple[int, bytes]:
         assert self.keys is not None
         log, signed = self.log, self._post_quantum()
         head, scan = log.head, self.register.scans[self.origin]
@@ -124,7 +126,7 @@ class Publishing(Held):
             note = add_signatures(note, lines)
             open_published(note, log.verifier, signed)  # what was just signed is verified before it is shown
         self._keep(head.size, note, 0, at)
-        return note
+        return head.size, note
 
     def _keep(self, size: int, note: bytes, cosigned: int, at: int) -> None:
         with self.store.transaction("publish"):

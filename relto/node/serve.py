@@ -23,7 +23,7 @@ from relto.node.app import Service
 from relto.node.config import Config
 from relto.node.desk import SOCKET
 from relto.node.node import Node, Pinned
-from relto.node.peers import HttpPeer, http_client, reach_by
+from relto.node.peers import HttpPeer, ask_witness, http_client, reach_by
 from relto.node.tokens import sign_request
 
 HINT_PATH = "/api/v1/hints"
@@ -173,6 +173,9 @@ async def keep_up(service: Service) -> None:
             async with service.synced:
                 service.synced.notify_all()
             if not moved:
+                # Once for all that came together: a checkpoint is of use without cosignatures too.
+                witnesses = await run_in_threadpool(node.witnesses)
+                await asyncio.gather(*(run_in_threadpool(_cosign, node, party, client) for party in witnesses))
                 with contextlib.suppress(asyncio.TimeoutError):
                     await asyncio.wait_for(service.wake.wait(), node.config.sync_s)
 
@@ -182,6 +185,13 @@ def _fetch(node: Node, pinned: Pinned, client: httpx.Client) -> int:
         return node.ingest(HttpPeer(node, pinned, client))
     except ReltoError:
         return 0  # kept as an alarm where it is one; a silent partner shows by the age of its head
+
+
+def _cosign(node: Node, party: str, client: httpx.Client) -> bool:
+    try:
+        return ask_witness(node, party, client)
+    except ReltoError:
+        return False  # an alarm where it is one; else asked again next time
 
 
 def _tend(node: Node, client: httpx.Client) -> int:
