@@ -38,6 +38,7 @@ def add(commands: Any) -> None:
     opening.add_argument("--purpose", default="evaluation")
     opening.add_argument("--place", default="", metavar="CODE")
     opening.add_argument("--evidence", metavar="FILE", help="keep the release and its proof there")
+    opening.add_argument("--unsigned", action="store_true", help="take what other software sealed and no owner signed")
     opening.set_defaults(call=_open)
     verify = common(
         commands.add_parser("verify", help="what a package, proof, checkpoint or act id proves, and what it does not")
@@ -104,6 +105,7 @@ def _open(options: argparse.Namespace) -> int:
         purpose=options.purpose,
         place=options.place,
         progress=progress,
+        unsigned=options.unsigned,
     )
     if options.evidence and answer.proof:
         Path(options.evidence).write_text(answer.proof)

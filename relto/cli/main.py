@@ -62,9 +62,9 @@ def parser() -> Parser:
     top.add_argument("-h", "--help", action="store_true")
     top.add_argument("--version", action="store_true")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
-    from relto.cli import decide, engagements, files, govern, labels, nodes
+    from relto.cli import decide, engagements, files, govern, keyaccess, labels, nodes
 
-    for module in (decide, govern, engagements, files, nodes, labels):
+    for module in (decide, govern, engagements, files, keyaccess, nodes, labels):
         module.add(commands)
     return top
 

@@ -31,7 +31,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from relto import acts
 from relto.errors import Malformed, NotFound, Refused, ReltoError
 from relto.ledger import encode_bundle, is_servable, parse_path
-from relto.node import handover, login
+from relto.node import clients, handover, keyaccess, login
 from relto.node.desk import note_package, recipient_of
 from relto.node.node import Node
 from relto.node.peers import OPENINGS_MAX, Openings
@@ -76,11 +76,7 @@ class Service:
             Route("/api/v1/login", self.plain(self.login), methods=["POST"]),
             Route("/api/v1/presentations", self.plain(self.presentation), methods=["POST"]),
             Route("/api/v1/opened", self.plain(self.opened), methods=["POST"]),
-            Route("/kas.AccessService/Rewrap", self.rewrap, methods=["POST"]),
-            Route("/kas/kas.AccessService/Rewrap", self.rewrap, methods=["POST"]),
-            Route("/kas.AccessService/PublicKey", self.plain(self.public_key), methods=["POST"]),
-            Route("/kas/v2/kas_public_key", self.plain(self.public_key)),
-            Route("/.well-known/opentdf-configuration", self.plain(self.opentdf)),
+            *keyaccess.routes(self),
             *(web(self) if web is not None else []),
         ]
         return Starlette(routes=routes, exception_handlers={404: self.nothing, 405: self.nothing})
@@ -99,6 +95,8 @@ class Service:
                     ("roster", self.roster),
                     ("packed", self.packed),
                     ("publish", self.publish),
+                    ("client", self.client),
+                    ("client-gone", self.client_gone),
                     ("lose-next-reply", self.lose_next_reply),
                     ("ticket", self.ticket),
                 )
@@ -337,54 +335,6 @@ class Service:
         self.wake.set()
         return JSONResponse({"release": release})
 
-    async def rewrap(self, request: Request) -> Response:
-        try:
-            body = await read_body(request)
-        except ReltoError:
-            return Response(handover.UNAUTHENTICATED, status_code=401, media_type="application/json")
-        url = self.node.config.url + request.url.path
-        reply = await run_in_threadpool(
-            handover.rewrap,
-            self.node,
-            authorization=request.headers.get("authorization", ""),
-            dpop=request.headers.get("dpop", ""),
-            url=url,
-            body=body,
-        )
-        if reply.release:
-            self.wake.set()
-            if self.drop_reply:
-                self.drop_reply = False
-                # The release stands in the ledger and the answer is lost: what follows must be a retry, no second one.
-                return Response(status_code=502)
-        return Response(reply.body, status_code=reply.status, media_type="application/json")
-
-    async def public_key(self, request: Request) -> Response:
-        """OpenTDF `PublicKey`: without log-in, as its clients expect."""
-        asked = (
-            (await read_json(request)).get("algorithm")
-            if request.method == "POST"
-            else request.query_params.get("algorithm")
-        )
-        keys = self.node.keys.access if self.node.keys else ()
-        found = next((key for key in keys if key.kind == (asked or "rsa:2048")), None)
-        if found is None:
-            raise NotFound("this node has no key of that algorithm")
-        return JSONResponse({"publicKey": found.public_pem, "kid": found.kid})
-
-    async def opentdf(self, request: Request) -> Response:
-        url = self.node.config.url
-        return JSONResponse(
-            {
-                "platform_endpoint": url,
-                "platform_issuer": url,
-                "supports_dpop": True,
-                "dpop_signing_alg_values_supported": ["EdDSA", "ES256"],
-                "idp": {"issuer": url, "token_endpoint": url + "/api/v1/presentations"},
-                "health": {"endpoint": "/healthz"},
-            }
-        )
-
     # ---- the own machine
 
     async def submit(self, request: Request) -> Response:
@@ -445,6 +395,16 @@ class Service:
 
     async def publish(self, request: Request) -> Response:
         return JSONResponse({"note": (await self.published()).decode()})
+
+    async def client(self, request: Request) -> Response:
+        body = await read_json(request)
+        texts = [str(body[name]) for name in ("id", "alias", "audience", "purpose", "place")]
+        made, secret = await run_in_threadpool(clients.add_client, self.node, *texts, bearer=body.get("bearer") is True)
+        return JSONResponse({"audience": made.audience, "place": made.place, "secret": secret})
+
+    async def client_gone(self, request: Request) -> Response:
+        await run_in_threadpool(clients.remove_client, self.node, str((await read_json(request))["id"]))
+        return JSONResponse({"ok": True})
 
     async def ticket(self, request: Request) -> Response:
         if not self.node.config.demo:

@@ -21,7 +21,7 @@ import msgspec
 from msgspec import Struct
 
 from relto.errors import Malformed, NotFound, Refused, ReltoError, Unavailable
-from relto.keys import AccessKey, ProofKey
+from relto.keys import AccessKey, ProofKey, PublicKey
 from relto.node import config as settings
 from relto.node.home import open_node, trusted
 from relto.node.node import Node
@@ -169,8 +169,11 @@ def open_package(
     purpose: str = "evaluation",
     place: str = "",
     progress: Any = None,
+    unsigned: bool = False,
 ) -> tuple[Opened, Answered, Package]:
     """Opens a package for the logged-in person of this directory's node.
+
+    unsigned: the person says that other software sealed it and that no owner vouches for it.
 
     Raises: Refused when the owner's node does not release; Forged for a package that its owner did not sign so;
     NotFound, Unavailable.
@@ -178,17 +181,7 @@ def open_package(
     session = session_of(directory, alias)
     node = open_node(directory)
     package = read(source)
-    if package.owner is None:
-        raise Refused(
-            "the package has no statement of its owner", hint="it was not sealed by a node of this partnership"
-        )
-    owner = package.owner.says.party
-    pinned = node.peers().get(owner)
-    if pinned is None and owner != node.me:
-        raise NotFound(f"no node of `{owner[:64]}` is known here", hint="`relto node join` pins a party")
-    scan = node.register.scans.get(pinned.origin if pinned else node.origin)
-    seal_key = scan.chain[-1].keys if scan is not None and scan.chain else pinned.keys if pinned else None
-    assert seal_key is not None
+    seal_key = None if unsigned and package.owner is None else _seal_key(node, package)
     known = directory_urls(node)
     client = Client(session, trusted(node.config, directory))
     answers: list[Answered] = []
@@ -210,7 +203,7 @@ def open_package(
                     shares[position] = answer.shares[f"kao-{position}"]
         return shares
 
-    opened = open_sealed(package, source, target, release, seal_key.seal, set(known), progress)
+    opened = open_sealed(package, source, target, release, seal_key, set(known), progress)
     for answer in answers:
         if answer.release:
             try:
@@ -218,6 +211,23 @@ def open_package(
             except ReltoError:
                 break  # the own node learns of it at its next fetch
     return opened, answers[0], package
+
+
+def _seal_key(node: Node, package: Package) -> PublicKey:
+    """The key by which the package's owner signs packages, from the owner's own ledger. Raises: Refused, NotFound."""
+    if package.owner is None:
+        raise Refused(
+            "the package has no statement of its owner",
+            hint="it was not sealed by a node of this partnership; --unsigned opens what other software sealed",
+        )
+    owner = package.owner.says.party
+    pinned = node.peers().get(owner)
+    if pinned is None and owner != node.me:
+        raise NotFound(f"no node of `{owner[:64]}` is known here", hint="`relto node join` pins a party")
+    scan = node.register.scans.get(pinned.origin if pinned else node.origin)
+    keys = scan.chain[-1].keys if scan is not None and scan.chain else pinned.keys if pinned else None
+    assert keys is not None
+    return keys.seal
 
 
 def _place(node: Node, session: Session) -> str:

@@ -16,6 +16,9 @@ from relto.errors import Malformed, NotFound
 
 FILE = "relto.toml"
 
+LegacyClient = Annotated[str, Meta(pattern=r"\A[a-z0-9][a-z0-9-]{0,63}(/p-[a-z2-7]{26})?\Z")]
+BrowserOrigin = Annotated[str, Meta(pattern=r"\Ahttps?://[A-Za-z0-9.:\[\]-]{1,255}\Z")]
+
 
 class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """party, partnership: ids. url: where this node answers, scheme and host and port.
@@ -37,6 +40,12 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     tls_cert: str = ""
     tls_key: str = ""
     tls_ca: str = ""
+    legacy_clients: tuple[LegacyClient, ...] = ()  # whose clients may prove less than possession of a key
+    browser_origins: tuple[BrowserOrigin, ...] = ()  # pages from which key access may be called
+
+    def takes_legacy(self, party: str, pseudonym: str) -> bool:
+        """Whether the switch is on for this person's client: for the party as a whole, or for the person."""
+        return party in self.legacy_clients or f"{party}/{pseudonym}" in self.legacy_clients
 
     @property
     def host(self) -> str:
@@ -73,7 +82,7 @@ def load(directory: Path) -> Config:
 def save(config: Config, directory: Path) -> None:
     rows = []
     for name, value in msgspec.structs.asdict(config).items():
-        if value == "" and name != "pin":
+        if value in ("", ()) and name != "pin":
             continue
         rows.append(
             f"{name} = {str(value).lower() if isinstance(value, bool) else msgspec.json.encode(value).decode()}"

@@ -17,8 +17,8 @@ from typing import Any, Protocol
 import httpx2 as httpx
 
 from relto.errors import Conflict, Forged, Malformed, NotFound, Refused, ReltoError, Unavailable
+from relto.node import clients, home
 from relto.node import config as settings
-from relto.node import home
 from relto.node.node import Node
 from relto.node.peers import sync_all
 from relto.node.people import add_person, publish_roster
@@ -38,6 +38,10 @@ class Desk(Protocol):
     def roster(self) -> str: ...
     def packed(self, digest: str, opaque: str, item: str, version: int) -> None: ...
     def publish(self) -> bytes: ...
+    def client(
+        self, id_: str, alias: str, audience: str, purpose: str, place: str, *, bearer: bool
+    ) -> dict[str, Any]: ...
+    def client_gone(self, id_: str) -> None: ...
 
 
 def desk(directory: Path) -> Desk:
@@ -92,6 +96,15 @@ class Direct:
         with self._node() as node:
             time.sleep(node.publish_in_ms() / 1000)
             return node.published()
+
+    def client(self, id_: str, alias: str, audience: str, purpose: str, place: str, *, bearer: bool) -> dict[str, Any]:
+        with self._node() as node:
+            made, secret = clients.add_client(node, id_, alias, audience, purpose, place, bearer=bearer)
+            return {"audience": made.audience, "place": made.place, "secret": secret}
+
+    def client_gone(self, id_: str) -> None:
+        with self._node() as node:
+            clients.remove_client(node, id_)
 
 
 class Served:
@@ -165,6 +178,14 @@ class Served:
 
     def publish(self) -> bytes:
         return str(self._call("publish", {})["note"]).encode()
+
+    def client(self, id_: str, alias: str, audience: str, purpose: str, place: str, *, bearer: bool) -> dict[str, Any]:
+        body = {"id": id_, "alias": alias, "audience": audience, "purpose": purpose, "place": place, "bearer": bearer}
+        found: dict[str, Any] = self._call("client", body)
+        return found
+
+    def client_gone(self, id_: str) -> None:
+        self._call("client-gone", {"id": id_})
 
 
 def error_of(view: dict[str, str]) -> ReltoError:

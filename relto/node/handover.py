@@ -4,13 +4,18 @@ The order of `rewrap` is the protocol (contracts of the design, section 6):
 
     who asks        the presentation, by the vouch key in that party's own chain; the proof, by the key it is bound to;
                     neither used before
-    for what        the policy names a registered item of this ledger, or the answer is the uniform refusal
+    for what        the policy names a registered item of this ledger, or the answer is the uniform refusal; the share
+                    unwraps and is bound to that policy, or the answer is the same
     may they        decide(register, question) on a sight that an own acknowledge names
     write           release act, signed head, private evidence and retry row: one transaction. Durable
-    only now        the share is unwrapped and wrapped to the client's session key
+    only now        the share is wrapped to the client's session key
 
 A crash before the write leaves nothing; after it, a release whose key was never fetched, which a retry finds.
 All refusals are the same bytes; why stands in the private journal under the decision id.
+
+Software in use proves less: its request token lives for hours, names no audience, or is signed by a key that nobody
+can know. Such a client is served only where the settings name its party or person (`legacy_clients`), and its release
+says `legacy_client`.
 """
 
 from __future__ import annotations
@@ -39,12 +44,21 @@ UNAUTHENTICATED = b'{"code":"unauthenticated","message":"unauthenticated"}'
 
 
 class Asker(Struct, frozen=True, kw_only=True):
-    """Who asks: the party that vouches, what it says, and the key that was proven."""
+    """Who asks: the party that vouches, what it says, and the key that was proven.
+
+    possession: None for a bearer. lenient: the switch for older clients is on for this person. legacy: it was needed.
+    """
 
     party: str
     presentation: Presentation
     token: str
-    possession: Possession
+    possession: Possession | None
+    lenient: bool
+    legacy: bool
+
+    @property
+    def jkt(self) -> str:
+        return self.possession.jkt if self.possession else ""
 
 
 class Reply(Struct, frozen=True, kw_only=True):
@@ -53,16 +67,15 @@ class Reply(Struct, frozen=True, kw_only=True):
     release: str = ""  # for the node's own log line; never sent
 
 
-def rewrap(node: Node, *, authorization: str, dpop: str, url: str, body: bytes) -> Reply:
+def rewrap(node: Node, *, authorization: str, dpop: str, url: str, body: bytes, binary: bool = False) -> Reply:
     """One call of a client. Never raises for what the client did: it gets 401 or the uniform refusal."""
     with node.lock:
         now = node.clock()
         try:
             asker = authenticate(node, authorization, dpop, "POST", url, now)
-            request = access.verify_request(
-                access.parse_request(body), key=asker.possession.jwk, audience=node.origin, now=now // 1000
-            )
-            use_once(node, request.jti, request.expires)
+            token = access.parse_request(body, binary=binary)
+            asker, request = _request(node, asker, token, now)
+            use_once(node, request.once, request.expires)
             wrapping = Wrapping(request.session_pem, node.random)
         except ReltoError:
             return Reply(status=401, body=UNAUTHENTICATED)
@@ -78,8 +91,25 @@ def rewrap(node: Node, *, authorization: str, dpop: str, url: str, body: bytes) 
         if not released:
             return Reply(status=403, body=access.DENIED)
         if request.single:
-            return Reply(status=200, body=access.format_single(answers[0][1][0], wrapping), release=released)
-        return Reply(status=200, body=access.format_response(answers, wrapping), release=released)
+            held = access.format_single(answers[0][1][0], wrapping, binary=binary)
+        else:
+            held = access.format_response(answers, wrapping, binary=binary)
+        return Reply(status=200, body=held, release=released)
+
+
+def _request(node: Node, asker: Asker, token: str, now: int) -> tuple[Asker, access.Request]:
+    """The request token: as ours are; else, where the switch is on, as others' are, and then `legacy` is said.
+
+    Raises: Malformed, Refused, Forged.
+    """
+    key, seconds = asker.possession.jwk if asker.possession else None, now // 1000
+    try:
+        return asker, access.verify_request(token, key=key, audience=node.origin, now=seconds)
+    except ReltoError:
+        if not asker.lenient:
+            raise
+    request = access.verify_request(token, key=key, audience=node.origin, now=seconds, legacy=True)
+    return msgspec.structs.replace(asker, legacy=True), request
 
 
 def authenticate(node: Node, authorization: str, dpop: str, method: str, url: str, now: int) -> Asker:
@@ -97,11 +127,32 @@ def authenticate(node: Node, authorization: str, dpop: str, method: str, url: st
     state = node.register.parties.get(party)
     if state is not None and state.frozen:
         raise Refused("the ledger of this party is frozen")
-    presentation = verify_presentation(token, keys.vouch, issuer=issuer, audience=node.origin, now=now // 1000)
-    assert not isinstance(presentation.cnf, UnsetType)
-    possession = verify_proof(dpop, method=method, url=url, token=token, jkt=presentation.cnf.jkt, now=now // 1000)
-    use_once(node, f"{possession.jkt}:{possession.jti}", possession.keep_until)
-    return Asker(party=party, presentation=presentation, token=token, possession=possession)
+    presentation = verify_presentation(
+        token, keys.vouch, issuer=issuer, audience=node.origin, now=now // 1000, legacy=True
+    )
+    lenient = node.config.takes_legacy(party, presentation.sub)
+    possession = None
+    if not isinstance(presentation.cnf, UnsetType):
+        jkt = presentation.cnf.jkt
+        possession = _possession(dpop, method=method, url=url, token=token, jkt=jkt, now=now // 1000, lenient=lenient)
+        use_once(node, f"{possession.jkt}:{possession.jti}", possession.keep_until)
+    elif not lenient:
+        raise Refused("the presentation is not bound to a key", hint="the client must prove possession of one")
+    return Asker(
+        party=party,
+        presentation=presentation,
+        token=token,
+        possession=possession,
+        lenient=lenient,
+        legacy=possession is None,
+    )
+
+
+def _possession(dpop: str, *, method: str, url: str, token: str, jkt: str, now: int, lenient: bool) -> Possession:
+    # RS256 and a proof that does not say for which token it is are what clients in use have; whether the release says
+    # `legacy_client` follows from their request token, which is theirs too.
+    allowed = ("EdDSA", "ES256", "RS256") if lenient else ("EdDSA", "ES256")
+    return verify_proof(dpop, method=method, url=url, token=token, jkt=jkt, now=now, allowed=allowed, legacy=lenient)
 
 
 def use_once(node: Node, jti: str, until: int) -> None:
@@ -119,38 +170,31 @@ def use_once(node: Node, jti: str, until: int) -> None:
 def _one(node: Node, asker: Asker, policy: Policy, asked: Asked, wrapping: Wrapping, now: int) -> tuple[Answer, str]:
     """One key access object: (answer, release id or empty)."""
     refused = Answer(id=asked.id)
+    named, decision_id = policy.text, ""
     try:
         item = _item(node, policy)
-        share_keys = {key.kid: key for key in node.keys.access} if node.keys else {}
-        sight = node.sight()
-        question = _question(asker, item, policy, asked, now)
-        decision = decide(node.register, question)
+        named = f"{item.id}@{item.version}"
+        share = access.unwrap({key.kid: key for key in node.keys.access} if node.keys else {}, asked.access, policy)
     except ReltoError as error:
-        _journal(node, asker, policy.text, "unknown", {"error": error.message}, now)
-        return refused, ""
-    if decision.answer != "permit":
         _journal(
-            node,
-            asker,
-            f"{item.id}@{item.version}",
-            decision.answer,
-            decision_view(node.register, question, decision),
-            now,
-            decision.id,
+            node, asker, named, "unopened" if isinstance(error, Forged) else "unknown", {"error": error.message}, now
         )
         return refused, ""
     try:
-        # Unwrapping first tells whether there is anything to release; nothing leaves this function before the write.
-        share = access.unwrap(share_keys, asked.access, policy)
-    except Forged as error:
-        _journal(node, asker, f"{item.id}@{item.version}", "unopened", {"error": error.message}, now, decision.id)
-        return refused, ""
-    try:
-        release = _release(node, asker, item, policy, question, decision, sight, now)
-        return Answer(id=asked.id, wrapped=wrapping.wrap(share), metadata=_evidence_for(node, release)), release
+        sight = node.sight()
+        question = _question(asker, item, policy, asked, now)
+        decision = decide(node.register, question)
+        decision_id = decision.id
+        if decision.answer != "permit":
+            view = decision_view(node.register, question, decision)
+            _journal(node, asker, named, decision.answer, view, now, decision.id)
+            return refused, ""
+        release = _release(node, asker, item, policy, asked, question, decision, sight, now)
     except ReltoError as error:
-        _journal(node, asker, f"{item.id}@{item.version}", "unreleased", {"error": error.message}, now, decision.id)
+        _journal(node, asker, named, "unreleased", {"error": error.message}, now, decision_id)
         return refused, ""
+    # INVARIANT: nothing behind the durable release can refuse: the answer follows from what is in memory.
+    return Answer(id=asked.id, wrapped=wrapping.wrap(share), metadata=_evidence_for(node, release)), release
 
 
 def _item(node: Node, policy: Policy) -> ItemState:
@@ -166,7 +210,7 @@ def _item(node: Node, policy: Policy) -> ItemState:
 def _question(asker: Asker, item: ItemState, policy: Policy, asked: Asked, now: int) -> Question:
     held = asker.presentation
     return Question(
-        request=_digest(f"{item.id}@{item.version}", _package(policy), held.sub, asker.possession.jkt, date_of(now)),
+        request=_digest(f"{item.id}@{item.version}", _package(policy), held.sub, asker.jkt, date_of(now)),
         to=held.recipient(asker.party),
         item=item.id,
         version=item.version,
@@ -187,15 +231,18 @@ def _release(
     asker: Asker,
     item: ItemState,
     policy: Policy,
+    asked: Asked,
     question: Question,
     decision: Decision,
     sight: str,
     now: int,
 ) -> str:
     """The release act for this share: the one already written for a retry, else a new one. Durable when it returns."""
-    package = _package(policy)
-    person, jkt = asker.presentation.sub, asker.possession.jkt
-    key = _digest(f"{item.id}@{item.version}", package, str(question.part or ""), person, jkt)
+    package, person = _package(policy), asker.presentation.sub
+    # The binding tells shares apart where policies do not: other software gives all its files one uuid, so the same
+    # policy, and a second file's share must not pass as a retry of the first one's.
+    share = asked.access.binding.hex()
+    key = _digest(f"{item.id}@{item.version}", package, str(question.part or ""), person, asker.jkt, share)
     rows = node.store.query("SELECT release, decision, at FROM retries WHERE key = $1", (key,))
     if rows and rows[0][1] == decision.id and now - int(rows[0][2]) < RETRY_MS and not _opened(node, str(rows[0][0])):
         return str(rows[0][0])
@@ -227,6 +274,7 @@ def _release(
         day=now,
         sight=sight,
         evidence=evidence,
+        legacy_client=asker.legacy,
     )
     release = acts.act_id(acts.write(draft))
     node.write(
@@ -270,8 +318,15 @@ def _uses(node: Node, item: ItemState, question: Question, decision: Decision) -
 
 
 def _evidence_for(node: Node, release: str) -> dict[str, str]:
-    """What the client keeps even if this node vanishes: the release act, opened, with its proof from the ledger."""
-    return {"relto-release": release, "relto-proof": proof_of(node, release).decode()}
+    """What the client keeps even if this node vanishes: the release act, opened, with its proof from the ledger.
+
+    An act that is too large to stand beside its proof travels by id alone; the recipient's node fetches it.
+    """
+    try:
+        proof = proof_of(node, release)
+    except ReltoError:
+        return {"relto-release": release}
+    return {"relto-release": release, "relto-proof": proof.decode()}
 
 
 def proof_of(node: Node, act: str) -> bytes:

@@ -276,11 +276,13 @@ def verify_proof(
     now: int,
     nonce: str | None = None,
     allowed: Collection[str] = ("EdDSA", "ES256"),
+    legacy: bool = False,
 ) -> Proof:
     """A proof for this call, with this token, by the key with this thumbprint.
 
     `jkt` None is for the one call that asks for a token: the thumbprint that comes back is what the token will be bound
-    to. `allowed` grows by RS256 for a client that has no other key.
+    to. `allowed` grows by RS256 for a client that has no other key. With `legacy`, a switch for one client, the proof
+    may leave out for which token it is (`ath`) and name the path alone as its address: a client in use does both.
     """
     header, _ = peek_jws(proof, what="proof of possession", limit=TOKEN_MAX)
     jwk = header.get("jwk")
@@ -294,9 +296,11 @@ def verify_proof(
     found = jwk_thumbprint(jwk)
     if jkt is not None and not hmac.compare_digest(found, jkt):
         raise Forged("the proof of possession is by another key than the token is bound to")
-    if held.htm != method or _target(held.htu) != _target(url):
+    here = legacy and held.htu == urlsplit(url).path
+    if held.htm != method or not (here or _target(held.htu) == _target(url)):
         raise Refused("the proof of possession is for another call")
-    if held.ath != (UNSET if token is None else _hash(token.encode())):
+    expected = {UNSET if token is None else _hash(token.encode())} | ({UNSET} if legacy else set())
+    if held.ath not in expected:
         raise Refused("the proof of possession is for another token")
     if nonce is not None and held.nonce != nonce:
         raise Refused("the proof of possession lacks the nonce that was asked for")

@@ -6,14 +6,17 @@ fresh key.
 
 Rules
 * A token is for one node, for a minute, once: the caller keeps `jti` until `expires`. Other clients' tokens lack this
-  and need `legacy=True`.
+  and need `legacy=True`; of these the caller keeps `once`.
+* JSON or, for the clients that speak it, the binary form of Connect (`proto`); the same content in both.
 * All refusals are the same bytes. Why stands in the node's journal, not in the answer.
 * Each node is sent its own key access objects only, and no names.
 """
 
 from __future__ import annotations
 
+import hashlib
 import hmac
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -22,6 +25,7 @@ from msgspec import UNSET, Struct, UnsetType, field
 
 from relto.errors import Forged, Malformed, Refused
 from relto.keys import AccessKey, ProofKey, Random, Wrapping, from_base64, to_base64
+from relto.package import proto
 from relto.package.manifest import ACCESS_MAX, KeyAccess, Policy, parse_access, present
 from relto.package.strict import peek_jws, read_json, sign_jws, verify_jws
 
@@ -32,6 +36,8 @@ REQUEST_MAX: Final = 512 * 1024
 RESPONSE_MAX: Final = 1024 * 1024
 GROUPS_MAX: Final = 16
 ALGORITHMS: Final = ("EdDSA", "ES256", "RS256")
+
+_JTI = re.compile(r"[0-9a-f]{32}")
 
 # Connect, "Error codes"; by the reference server's words clients tell a refusal from a damaged file.
 DENIED: Final = b'{"code":"permission_denied","message":"forbidden"}'
@@ -54,13 +60,18 @@ class Group(Struct, frozen=True, kw_only=True):
 
 
 class Request(Struct, frozen=True, kw_only=True):
-    """A request token, read. `proven` says that the client's key signed it; without `legacy` it is always so."""
+    """A request token, read. `proven` says that the client's key signed it; without `legacy` it is always so.
+
+    `once` must not have been seen before, and is kept until `expires`: the token's `jti` or, where it has none, its
+    digest.
+    """
 
     session_pem: str
     groups: tuple[Group, ...]
     single: bool
     proven: bool
     jti: str
+    once: str
     expires: int
 
 
@@ -154,8 +165,15 @@ def read_response(body: bytes, asked: Sequence[Asked], session: AccessKey) -> di
 # ── the node's side ──
 
 
-def parse_request(body: bytes) -> str:
-    """The token in the body of a call."""
+def parse_request(body: bytes, *, binary: bool = False) -> str:
+    """The token in the body of a call; `binary` for `application/proto`."""
+    if binary:
+        if len(body) > REQUEST_MAX:
+            raise Malformed(f"the request has {len(body)} bytes; at most {REQUEST_MAX} are read")
+        found = proto.read_text(body, 1, what="request")
+        if not found:
+            raise Malformed("the request holds no signed request token")
+        return found
     held = read_json(body, limit=REQUEST_MAX, what="request")
     if not isinstance(held, dict) or not isinstance(held.get("signedRequestToken"), str):
         raise Malformed("the request holds no signed request token")
@@ -183,8 +201,10 @@ def verify_request(
     inside = claims.iat - SKEW_S <= now < claims.exp + SKEW_S
     if not inside or not claims.iat < claims.exp <= claims.iat + lifetime:
         raise Refused("the request token is not valid at this time")
-    if not legacy and (claims.aud != audience or not claims.jti):
+    if not legacy and claims.aud != audience:
         raise Refused("the request token is for another node, or may be used twice")
+    if not legacy and (claims.jti is UNSET or not _JTI.fullmatch(claims.jti)):
+        raise Refused("the request token may be used twice", hint="`jti` is 32 hex digits, new each time")
     if claims.aud not in {UNSET, audience}:
         raise Refused("the request token is for another node")
     body = read_json(claims.body.encode("utf-8", "surrogatepass"), limit=REQUEST_MAX, what="request")
@@ -195,20 +215,26 @@ def verify_request(
         single=not held.requests,
         proven=key is not None,
         jti="" if claims.jti is UNSET else claims.jti,
+        # Its own word is enough only where it must have one: a client that draws none could repeat any.
+        once=claims.jti if not legacy and claims.jti is not UNSET else hashlib.sha256(token.encode()).hexdigest(),
         expires=claims.exp + SKEW_S,
     )
 
 
 def _groups(held: _BodyText) -> tuple[Group, ...]:
     groups = []
-    if held.requests and (held.access is not UNSET or held.policy is not UNSET):
-        raise Malformed("the request is in two forms at once")
     for one in held.requests:
         asked = tuple(Asked(id=part.id, access=parse_access(part.access)) for part in one.asked)
         groups.append(Group(id=one.policy.id, policy=Policy.parse(one.policy.body), asked=asked))
     if held.access is not UNSET and held.policy is not UNSET:
-        policy = Policy.parse(held.policy)
-        groups.append(Group(id=policy.uuid, policy=policy, asked=(Asked(id="", access=parse_access(held.access)),)))
+        policy, old = Policy.parse(held.policy), parse_access(held.access)
+        if not groups:
+            groups.append(Group(id=policy.uuid, policy=policy, asked=(Asked(id="", access=old),)))
+        # Clients that know the new form repeat it in the old one beside it. It must then be the same.
+        elif (
+            len(groups) > 1 or groups[0].policy.text != policy.text or [one.access for one in groups[0].asked] != [old]
+        ):
+            raise Malformed("the request is in two forms at once, which differ")
     ids = [part.id for group in groups for part in group.asked]
     if not 0 < len(groups) <= GROUPS_MAX or not 0 < len(ids) <= ACCESS_MAX or len(set(ids)) != len(ids):
         raise Malformed("the request asks for nothing, for too much, or for the same twice")
@@ -231,19 +257,25 @@ def unwrap(keys: Mapping[str, AccessKey], access: KeyAccess, policy: Policy) -> 
     raise Forged("the key access object does not open here")
 
 
-def format_response(answers: Sequence[tuple[str, Sequence[Answer]]], wrapping: Wrapping | None) -> bytes:
+def format_response(
+    answers: Sequence[tuple[str, Sequence[Answer]]], wrapping: Wrapping | None, *, binary: bool = False
+) -> bytes:
     """The body of the answer: for each policy id its answers. Refused ones are the same, whatever the reason."""
+    if binary:
+        return _binary_response(answers, wrapping)
     responses = [{"policyId": policy, "results": [_result(answer) for answer in group]} for policy, group in answers]
     permitted = any(answer.wrapped is not None for _, group in answers for answer in group)
     pem = wrapping.ephemeral_pem if wrapping is not None and permitted else None
     return msgspec.json.encode({"responses": responses} | ({} if pem is None else {"sessionPublicKey": pem}))
 
 
-def format_single(answer: Answer, wrapping: Wrapping) -> bytes:
+def format_single(answer: Answer, wrapping: Wrapping, *, binary: bool = False) -> bytes:
     """The answer to the old form with one key; a refusal is `DENIED` with the status for it."""
     if answer.wrapped is None:
         return DENIED
     pem = wrapping.ephemeral_pem
+    if binary:
+        return proto.delimited(2, answer.wrapped) + proto.delimited(3, pem or "")
     held = {"entityWrappedKey": to_base64(answer.wrapped), "metadata": dict(answer.metadata)}
     return msgspec.json.encode(held | ({} if pem is None else {"sessionPublicKey": pem}))
 
@@ -257,6 +289,26 @@ def _result(answer: Answer) -> dict[str, Any]:
         "kasWrappedKey": to_base64(answer.wrapped),
         "metadata": dict(answer.metadata),
     }
+
+
+def _binary_response(answers: Sequence[tuple[str, Sequence[Answer]]], wrapping: Wrapping | None) -> bytes:
+    """`RewrapResponse`: 3 session_public_key, 5 responses {1 policy_id, 2 results}."""
+    made = b""
+    for policy, group in answers:
+        made += proto.delimited(
+            5, proto.delimited(1, policy) + b"".join(proto.delimited(2, _binary_result(one)) for one in group)
+        )
+    permitted = any(answer.wrapped is not None for _, group in answers for answer in group)
+    pem = wrapping.ephemeral_pem if wrapping is not None and permitted else None
+    return proto.delimited(3, pem or "") + made
+
+
+def _binary_result(answer: Answer) -> bytes:
+    """`KeyAccessRewrapResult`: 1 metadata, 2 key_access_object_id, 3 status, 4 kas_wrapped_key, 5 error."""
+    if answer.wrapped is None:
+        return proto.delimited(2, answer.id) + proto.delimited(3, "fail") + proto.delimited(5, DENIED_ONE)
+    head = proto.fields_of(answer.metadata) + proto.delimited(2, answer.id)
+    return head + proto.delimited(3, "permit") + proto.delimited(4, answer.wrapped)
 
 
 # ── texts ──
