@@ -61,6 +61,21 @@ class Link:
         self._reach()
         return self.target.objects.get(bytes.fromhex(digest))
 
+    def yours(self) -> Any:
+        self._reach()
+        return self.target.yours(self.caller.me)
+
+    def your_entries(self, since: int, size: int) -> list[Any]:
+        self._reach()
+        found: list[Any] = []
+        while since < size:
+            page = self.target.your_entries(self.caller.me, since, size)
+            found += page.entries
+            if page.more is None:
+                break
+            since = page.more
+        return found
+
 
 class World:
     """See the module. `outsiders`: parties that hold others' ledgers in parts."""

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from relto import acts
+from relto.cli import keeping
 from relto.cli.main import common, emit, node_dir
 from relto.cli.show import table
 from relto.errors import Conflict, Malformed
@@ -42,6 +43,7 @@ def add(commands: Any) -> None:
     init.add_argument("--root", default="2/3", metavar="T/N")
     init.add_argument("--authority", default="2/3", metavar="T/N")
     init.add_argument("--demo", action="store_true", help="built-in log-in and signing by button; loopback only")
+    init.add_argument("--backup-key", metavar="FILE", help="seal backups to this key instead of a new one")
     init.add_argument("--sync-every", type=float, default=30.0, metavar="S")
     init.set_defaults(call=_init)
     invite = common(node.add_parser("invite"))
@@ -52,6 +54,7 @@ def add(commands: Any) -> None:
     serve = common(node.add_parser("serve"))
     serve.add_argument("--quiet", action="store_true")
     serve.set_defaults(call=_serve)
+    keeping.add(node)
     person = commands.add_parser("person", help="the party's own people").add_subparsers(
         dest="verb", metavar="VERB", required=True
     )
@@ -124,7 +127,10 @@ def _init(options: argparse.Namespace) -> int:
     except msgspec.ValidationError as error:
         raise Malformed(f"{str(error)[:1].lower()}{str(error)[1:]}") from error
     directory = node_dir(options)
-    node = home.init(directory, config, root=_quorum(options.root), authority=_quorum(options.authority))
+    backup_key = keeping.public_of(Path(options.backup_key)) if options.backup_key else None
+    node = home.init(
+        directory, config, root=_quorum(options.root), authority=_quorum(options.authority), backup=backup_key
+    )
     inception = node.register.scans[node.origin].inception_id
     view = {
         "party": config.party,

@@ -19,7 +19,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from starlette.applications import Starlette
@@ -29,10 +29,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from relto import acts
-from relto.errors import Malformed, NotFound, Refused, ReltoError
+from relto.errors import Malformed, NotFound, Refused, ReltoError, Unavailable
 from relto.ledger import encode_bundle, is_servable, parse_path
 from relto.node import clients, handover, keyaccess, login
-from relto.node.desk import note_package, recipient_of
+from relto.node.desk import note_backup, note_package, recipient_of
 from relto.node.node import Node
 from relto.node.peers import OPENINGS_MAX, Openings
 from relto.node.people import add_person, publish_roster
@@ -49,8 +49,8 @@ class Service:
     `drop_reply` loses the next key release's answer, for the story's step about retries.
     """
 
-    def __init__(self, node: Node) -> None:
-        self.node = node
+    def __init__(self, node: Node, ca: str = "") -> None:
+        self.node, self.ca = node, ca
         self.wake = asyncio.Event()
         self.sessions = login.Sessions()
         self.drop_reply = False
@@ -73,6 +73,8 @@ class Service:
             Route("/api/v1/consistency", self.of_node(self.consistency)),
             Route("/api/v1/objects/{digest}", self.of_node(self.object)),
             Route("/api/v1/hints", self.of_node(self.hint), methods=["POST"]),
+            Route("/api/v1/yours", self.of_node(self.yours, always=True)),
+            Route("/api/v1/yours/entries", self.of_node(self.your_entries, always=True), methods=["POST"]),
             Route("/api/v1/login", self.plain(self.login), methods=["POST"]),
             Route("/api/v1/presentations", self.plain(self.presentation), methods=["POST"]),
             Route("/api/v1/opened", self.plain(self.opened), methods=["POST"]),
@@ -89,6 +91,8 @@ class Service:
                 for name, call in (
                     ("submit", self.submit),
                     ("sync", self.sync),
+                    ("recover", self.recover),
+                    ("note-backup", self.note_backup),
                     ("join", self.join),
                     ("pin", self.pin),
                     ("person", self.person),
@@ -119,8 +123,13 @@ class Service:
 
         return edge
 
-    def of_node(self, handler: Callable[[Request, str, bytes], Awaitable[Response]]) -> Handler:
-        """Only for a pinned party's node: signed by its node key, for us, for this call, once. Others get a 404."""
+    def of_node(
+        self, handler: Callable[[Request, str, bytes], Awaitable[Response]], *, always: bool = False
+    ) -> Handler:
+        """Only for a pinned party's node: signed by its node key, for us, for this call, once. Others get a 404.
+
+        always: also while this node is recovering; what it would show of its own ledger then looks like a rewind.
+        """
 
         async def edge(request: Request) -> Response:
             body = await read_body(request)
@@ -128,6 +137,8 @@ class Service:
                 party = await run_in_threadpool(self._caller, request, body)
             except ReltoError:
                 return JSONResponse(NOT_FOUND, status_code=404)
+            if self.node.recovering and not always:
+                raise Unavailable("this node is recovering and shows its ledger to nobody", hint="try again later")
             return await handler(request, party, body)
 
         return self.plain(edge)
@@ -297,6 +308,16 @@ class Service:
         self.wake.set()
         return JSONResponse({"ok": True})
 
+    async def yours(self, request: Request, party: str, body: bytes) -> Response:
+        """What is held here of the caller's own ledger."""
+        found = await run_in_threadpool(self.node.yours, party)
+        return Response(msgspec.json.encode(found), media_type="application/json")
+
+    async def your_entries(self, request: Request, party: str, body: bytes) -> Response:
+        asked = msgspec.json.decode(body, type=_AskedYours)
+        found = await run_in_threadpool(self.node.your_entries, party, asked.since, asked.size)
+        return Response(msgspec.json.encode(found), media_type="application/json")
+
     # ---- people and keys
 
     async def login(self, request: Request) -> Response:
@@ -344,14 +365,26 @@ class Service:
         return JSONResponse({"id": id_})
 
     async def sync(self, request: Request) -> Response:
-        from relto.node.home import trusted
         from relto.node.peers import sync_all
-        from relto.node.serve import directory_of
 
-        found = await run_in_threadpool(sync_all, self.node, ca=trusted(self.node.config, directory_of(self.node)))
+        found = await run_in_threadpool(sync_all, self.node, ca=self.ca)
         if found["written"]:
             self.wake.set()
         return JSONResponse(found)
+
+    async def recover(self, request: Request) -> Response:
+        from relto.node.peers import recover_all
+
+        body = await read_json(request)
+        without = {str(party): str(why) for party, why in dict(body.get("without") or {}).items()}
+        step = await run_in_threadpool(recover_all, self.node, without, ca=self.ca)
+        self.wake.set()
+        return Response(msgspec.json.encode(step), media_type="application/json")
+
+    async def note_backup(self, request: Request) -> Response:
+        body = await read_json(request)
+        await run_in_threadpool(note_backup, self.node, int(body["at"]), int(body["size"]), str(body["key"]))
+        return JSONResponse({"ok": True})
 
     async def join(self, request: Request) -> Response:
         body = await read_json(request)
@@ -416,6 +449,11 @@ class Service:
             raise Refused("only a demo node loses replies on purpose")
         self.drop_reply = True
         return JSONResponse({"ok": True})
+
+
+class _AskedYours(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    since: Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
+    size: Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
 
 
 class _AskedOpenings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -18,8 +18,8 @@ from relto import acts
 from relto.acts import Act
 from relto.charter import load_parties, read
 from relto.errors import Conflict, Forged, Malformed, Refused, ReltoError
-from relto.keys import OpeningPublic
-from relto.ledger import Head, New, commit, make_leaf, slots_for, tag_for
+from relto.keys import OpeningPublic, verify_ed25519
+from relto.ledger import Checkpoint, Head, New, commit, make_leaf, slots_for, tag_for
 from relto.node.held import Held, Pinned, channel_info, day_of, texts_of
 
 
@@ -299,6 +299,7 @@ class Author(Held):
         salts: Sequence[bytes] = (),
     ) -> Head:
         """Durable when it returns: leaves, openings, signed head and `beside` in one transaction."""
+        self._check_standing()
         fresh = []
         for position, envelope in enumerate(envelopes):
             salt = salts[position] if salts else self.random(32)
@@ -311,6 +312,21 @@ class Author(Held):
         added = [self._take(self.origin, start + n, one.leaf, (one.salt, one.envelope)) for n, one in enumerate(fresh)]
         self._grow(added)
         return head
+
+    def _check_standing(self) -> None:
+        """Raises: Refused when this node is behind what its partners saw of its own ledger, as far as it can know."""
+        self.must_not_recover()
+        for party, (_, ack) in self.register.acks.items():
+            for seen in ack.heads:
+                if seen.origin == self.origin and seen.size > self.log.head.size and self._signed_here(seen):
+                    self.begin_recovering(
+                        f"{party} acknowledged {seen.size} entries of this ledger, and {self.log.head.size} are here"
+                    )
+                    self.must_not_recover()
+
+    def _signed_here(self, seen: acts.Seen) -> bool:
+        text = Checkpoint(origin=self.origin, size=seen.size, root=bytes.fromhex(seen.root)).text
+        return verify_ed25519(self.log.verifier.public, text, seen.signature)
 
     def _leaf(self, envelope: bytes, salt: bytes, readers: Iterable[str]) -> bytes:
         commitment = commit(salt, envelope)

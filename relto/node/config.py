@@ -71,12 +71,17 @@ def load(directory: Path) -> Config:
             f"`{directory}` holds no node",
             hint="`relto node init` makes one; `--node DIR` or RELTO_NODE says where it is",
         ) from error
+    return parse(text, where=str(path))
+
+
+def parse(text: bytes, where: str = "") -> Config:
+    """Raises: Malformed."""
     try:
         return msgspec.convert(tomllib.loads(text.decode()), Config)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise Malformed(f"not a settings file: {error}", where=str(path)) from error
+        raise Malformed(f"not a settings file: {error}", where=where) from error
     except msgspec.ValidationError as error:
-        raise Malformed(str(error), where=str(path)) from error
+        raise Malformed(str(error), where=where) from error
 
 
 def save(config: Config, directory: Path) -> None:

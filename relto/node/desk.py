@@ -15,13 +15,15 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import httpx2 as httpx
+import msgspec
 
 from relto.errors import Conflict, Forged, Malformed, NotFound, Refused, ReltoError, Unavailable
 from relto.node import clients, home
 from relto.node import config as settings
 from relto.node.node import Node
-from relto.node.peers import sync_all
+from relto.node.peers import recover_all, sync_all
 from relto.node.people import add_person, publish_roster
+from relto.node.recovery import Step
 
 SOCKET = "socket"
 KINDS = {kind.code: kind for kind in (Malformed, Refused, NotFound, Conflict, Forged, Unavailable)}
@@ -42,6 +44,8 @@ class Desk(Protocol):
         self, id_: str, alias: str, audience: str, purpose: str, place: str, *, bearer: bool
     ) -> dict[str, Any]: ...
     def client_gone(self, id_: str) -> None: ...
+    def recover(self, without: dict[str, str]) -> Step: ...
+    def note_backup(self, at: int, size: int, key: str) -> None: ...
 
 
 def desk(directory: Path) -> Desk:
@@ -69,6 +73,14 @@ class Direct:
     def sync(self) -> dict[str, Any]:
         with self._node() as node:
             return sync_all(node, ca=home.trusted(node.config, self.directory))
+
+    def recover(self, without: dict[str, str]) -> Step:
+        with self._node() as node:
+            return recover_all(node, without, ca=home.trusted(node.config, self.directory))
+
+    def note_backup(self, at: int, size: int, key: str) -> None:
+        with self._node() as node:
+            note_backup(node, at, size, key)
 
     def join(self, inception: bytes, how: str) -> str:
         with self._node() as node:
@@ -149,6 +161,12 @@ class Served:
         found: dict[str, Any] = self._call("sync", {})
         return found
 
+    def recover(self, without: dict[str, str]) -> Step:
+        return msgspec.convert(self._call("recover", {"without": without}), Step)
+
+    def note_backup(self, at: int, size: int, key: str) -> None:
+        self._call("note-backup", {"at": at, "size": size, "key": key})
+
     def join(self, inception: bytes, how: str) -> str:
         return str(self._call("join", {"inception": inception.decode(), "how": how})["party"])
 
@@ -207,6 +225,13 @@ def recipient_of(view: dict[str, Any]) -> Any:
         return msgspec.convert(view, RecipientClass)
     except msgspec.ValidationError as error:
         raise Malformed(f"this person's facts: {str(error)[:1].lower()}{str(error)[1:]}") from error
+
+
+def note_backup(node: Node, at: int, size: int, key: str) -> None:
+    """A backup that was made here, so that its age can be told."""
+    node.store.execute(
+        "INSERT INTO backups (at, size, key) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING", (at, size, key)
+    )
 
 
 def note_package(node: Node, digest: str, opaque: str, item: str, version: int) -> None:

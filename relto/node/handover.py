@@ -40,6 +40,7 @@ from relto.package.manifest import Policy
 from relto.release import Decision, Question, date_of, decide
 
 RETRY_MS = 600_000
+RECOVERING = b'{"code":"unavailable","message":"unavailable"}'
 UNAUTHENTICATED = b'{"code":"unauthenticated","message":"unauthenticated"}'
 
 
@@ -71,6 +72,8 @@ def rewrap(node: Node, *, authorization: str, dpop: str, url: str, body: bytes, 
     """One call of a client. Never raises for what the client did: it gets 401 or the uniform refusal."""
     with node.lock:
         now = node.clock()
+        if node.recovering:
+            return Reply(status=503, body=RECOVERING)
         try:
             asker = authenticate(node, authorization, dpop, "POST", url, now)
             token = access.parse_request(body, binary=binary)

@@ -104,6 +104,7 @@ class Held:
         self._held: dict[str, bytes] = {}
         self._names: set[str] = set()
         self._problems: dict[str, str] = {}
+        self.recovering = ""  # why nothing may be signed; relto/node/recovery.py
         self._read_all()
 
     @property
@@ -219,6 +220,8 @@ class Held:
         for (origin,) in self.store.query("SELECT DISTINCT origin FROM parts ORDER BY origin"):
             self._read_parts(origin)
         self._problems = {row[0]: row[1] for row in self.store.query("select origin, problem from alarms order by at")}
+        for (why,) in self.store.query("SELECT why FROM recovering WHERE origin = $1", (self.origin,)):
+            self.recovering = str(why)
 
     def _read_log(self, origin: str) -> None:
         head = self.store.head(origin)
@@ -285,6 +288,22 @@ class Held:
     def _named(self) -> set[str]:
         """Digests of the texts that acts name."""
         return self._names
+
+    def begin_recovering(self, why: str) -> None:
+        """From here on nothing is signed until the partners have said what they hold of this ledger."""
+        self.store.execute(
+            "INSERT INTO recovering (origin, since, why) VALUES ($1, $2, $3) ON CONFLICT (origin) DO NOTHING",
+            (self.origin, self.clock(), why),
+        )
+        self.recovering = self.recovering or why
+
+    def must_not_recover(self) -> None:
+        """Raises: Refused while this node is recovering."""
+        if self.recovering:
+            raise Refused(
+                f"this node is recovering and signs nothing: {self.recovering}",
+                hint="`relto node recover` says what is missing",
+            )
 
     def _alarm(self, origin: str, problem: str) -> None:
         self._problems[origin] = problem

@@ -4,7 +4,8 @@
     node.sqlite         ledgers, mirrors and the node's own rows
     objects/            texts by digest
     keys/online/        node, vouch, seal, log, opening, access keys and the pseudonym key
-    keys/offline/       root, authority and officer keys: written here by `init`, meant to be carried away
+    backup.pub          the key that backups are sealed to
+    keys/offline/       root, authority, officer and backup keys: written here by `init`, meant to be carried away
     lock, socket        held and served by `relto node serve`
 
 Contracts of the design, sections 1, 16 and 19.
@@ -24,9 +25,10 @@ from typing import Literal, get_args
 
 from relto import acts
 from relto.errors import Conflict, Malformed, NotFound, Refused
-from relto.keys import AccessKey, OpeningKey, Random, SecretKey
+from relto.keys import AccessKey, OpeningKey, OpeningPublic, Random, SecretKey
 from relto.ledger import Cosigner, Log, New, commit, make_leaf, slots_for, witness_name
 from relto.node import config as settings
+from relto.node.backup import keep_public
 from relto.node.config import Config
 from relto.node.node import Clock, Node
 from relto.store import Directory, KeyFiles, Sqlite
@@ -48,12 +50,13 @@ def init(
     *,
     root: tuple[int, int] = (2, 3),
     authority: tuple[int, int] = (2, 3),
+    backup: OpeningPublic | None = None,
     clock: Clock = system_clock,
     random: Random = secrets.token_bytes,
 ) -> Node:
     """A party begins: keys, origin, entry 0. Never over an existing directory with a node in it.
 
-    root, authority: threshold and number of keys.
+    root, authority: threshold and number of keys. backup: the key that backups are sealed to; else one is made.
     Raises: Conflict; Malformed for a threshold that cannot be met.
     """
     for threshold, count in (root, authority):
@@ -70,6 +73,11 @@ def init(
         author=config.party, log=config.origin, at=clock(), name=config.name, address=config.url, keys=keyset
     )
     envelope = acts.sign(act, [SecretKey.from_text(offline.read(f"root-{n + 1}")) for n in range(root[0])])
+    if backup is None:
+        key = OpeningKey.generate(random)
+        offline.write("backup", key.to_text())
+        backup = key.public
+    keep_public(directory, backup)
     store = Sqlite(directory / "node.sqlite", create=True)
     salt = random(32)
     keys, commitment = FileKeys(directory), commit(salt, envelope)

@@ -135,6 +135,7 @@ def present(node: Node, sessions: Sessions, authorization: str, dpop: str, url: 
     Raises: Refused, Malformed, NotFound.
     """
     with node.lock:
+        node.must_not_recover()
         session = proven(node, sessions, authorization, dpop, url)
         now = node.clock() // 1000
         try:

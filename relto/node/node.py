@@ -17,15 +17,15 @@ from typing import Any
 import msgspec
 
 from relto import acts
-from relto.node.duties import Duties
 from relto.node.held import Clock, Keys, Pinned
 from relto.node.mirror import Delivered, Mirror, Peer
+from relto.node.recovery import Recovery
 from relto.node.witness import Witnessing
 
 __all__ = ["Clock", "Delivered", "Keys", "Node", "Peer", "Pinned"]
 
 
-class Node(Mirror, Duties, Witnessing):
+class Node(Mirror, Recovery, Witnessing):
     """See the module."""
 
     def serves_whole(self, party: str) -> bool:

@@ -9,15 +9,18 @@ from __future__ import annotations
 import json
 import ssl
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final, TypeVar
 
 import httpx2 as httpx
 import msgspec
 
 from relto.errors import Forged, Malformed, ReltoError, Unavailable
 from relto.ledger import bundles_of, parse_bundle
+from relto.node import recovery
 from relto.node.node import Delivered, Node, Pinned
+from relto.node.recovery import YourEntries, YourEntry, Yours
 from relto.node.tokens import sign_request
 from relto.node.witness import PREFIX, TEXT_TYPE, Answer
 
@@ -26,6 +29,9 @@ OPENINGS_MAX = 500  # in one answer
 COSIGNATURES_MAX = 64 * 1024  # of a witness's answer
 ADD_CHECKPOINT = PREFIX + "/add-checkpoint"
 TIMEOUT_S = 10.0
+LOOK_BACK_S: Final = 3.0  # at a start
+
+T = TypeVar("T")
 
 
 class Openings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -38,8 +44,9 @@ class Openings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class HttpPeer:
     """A pinned party's node. Raises: Unavailable when it does not answer, Malformed or Forged for a wrong answer."""
 
-    def __init__(self, node: Node, pinned: Pinned, client: httpx.Client) -> None:
+    def __init__(self, node: Node, pinned: Pinned, client: httpx.Client, timeout_s: float = TIMEOUT_S) -> None:
         self.node, self.pinned, self.client, self.party = node, pinned, client, pinned.party
+        self.timeout_s = timeout_s
 
     def head(self) -> bytes:
         return self._get("/log/checkpoint")
@@ -78,6 +85,28 @@ class HttpPeer:
     def object(self, digest: str) -> bytes:
         return self._get(f"/api/v1/objects/{digest}")
 
+    def yours(self) -> Yours:
+        return self._read("/api/v1/yours", None, Yours)
+
+    def your_entries(self, since: int, size: int) -> list[YourEntry]:
+        found: list[YourEntry] = []
+        while since < size:
+            page = self._read("/api/v1/yours/entries", {"since": since, "size": size}, YourEntries)
+            found += page.entries
+            if page.more is None:
+                break
+            if page.more <= since or not page.entries:
+                raise Malformed(f"`{self.party}` pages the entries of this ledger in a circle")
+            since = page.more
+        return found
+
+    def _read(self, path: str, body: dict[str, Any] | None, shape: type[T]) -> T:
+        data = self._get(path) if body is None else self._post(path, body)
+        try:
+            return msgspec.json.decode(data, type=shape)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise Malformed(f"`{self.party}` answered {path} with something else") from error
+
     def _get(self, path: str) -> bytes:
         return self._call("GET", path, b"")
 
@@ -103,12 +132,22 @@ class HttpPeer:
             body,
             {"authorization": signed, "content-type": "application/json"},
             who=self.party,
+            timeout_s=self.timeout_s,
         )
 
 
-def call(client: httpx.Client, method: str, url: str, body: bytes, headers: dict[str, str], *, who: str) -> bytes:
+def call(
+    client: httpx.Client,
+    method: str,
+    url: str,
+    body: bytes,
+    headers: dict[str, str],
+    *,
+    who: str,
+    timeout_s: float = TIMEOUT_S,
+) -> bytes:
     """One bounded call. Raises: Unavailable; the node's own error when it names one."""
-    status, data = exchange(client, method, url, body, headers, who=who)
+    status, data = exchange(client, method, url, body, headers, who=who, timeout_s=timeout_s)
     if status != 200:
         raise _named(data, status, who)
     return data
@@ -134,11 +173,18 @@ def ask_witness(node: Node, party: str, client: httpx.Client) -> bool:
 
 
 def exchange(
-    client: httpx.Client, method: str, url: str, body: bytes, headers: dict[str, str], *, who: str
+    client: httpx.Client,
+    method: str,
+    url: str,
+    body: bytes,
+    headers: dict[str, str],
+    *,
+    who: str,
+    timeout_s: float = TIMEOUT_S,
 ) -> tuple[int, bytes]:
     """Status and body of one call; the body is never read beyond its limit. Raises: Unavailable, Malformed."""
     try:
-        with client.stream(method, url, content=body or None, headers=headers) as answer:
+        with client.stream(method, url, content=body or None, headers=headers, timeout=timeout_s) as answer:
             data = bytearray()
             for chunk in answer.iter_bytes():
                 data += chunk
@@ -196,6 +242,37 @@ def reach_by(client: httpx.Client) -> Callable[[str, str], bytes]:
         return call(client, "GET", address + "/api/v1/inception", b"", {}, who=origin)
 
     return reach
+
+
+def recover_all(
+    node: Node, without: dict[str, str], client: httpx.Client | None = None, *, ca: str = ""
+) -> recovery.Step:
+    """One round of coming back, with every pinned party asked."""
+    own = client or http_client(ca)
+    try:
+        return node.recover({party: HttpPeer(node, one, own) for party, one in node.peers().items()}, without)
+    finally:
+        if client is None:
+            own.close()
+
+
+def look_back(node: Node, client: httpx.Client) -> None:
+    """Before a node that starts signs anything: what do the partners that answer at once hold of its ledger?
+
+    A silent one does not stop it; whoever holds more makes it recover. Raises: Forged when one saw another history.
+    """
+
+    def ask(pinned: Pinned) -> tuple[str, Yours] | None:
+        try:
+            return pinned.party, HttpPeer(node, pinned, client, timeout_s=LOOK_BACK_S).yours()
+        except ReltoError:
+            return None
+
+    peers = list(node.peers().values())
+    if node.recovering or not peers:
+        return
+    with ThreadPoolExecutor(max_workers=min(8, len(peers))) as pool:
+        node.look_back(dict(filter(None, pool.map(ask, peers))))
 
 
 def sync_all(node: Node, client: httpx.Client | None = None, ca: str = "") -> dict[str, Any]:

@@ -116,6 +116,7 @@ class Publishing(Held):
 
     def _publish(self, before: tuple[int, bytes, int] | None) -> tuple[int, bytes]:
         assert self.keys is not None
+        self.must_not_recover()
         log, signed = self.log, self._post_quantum()
         head, scan = log.head, self.register.scans[self.origin]
         # Time does not go back, whatever the clock does: neither behind the entries nor behind what was shown.

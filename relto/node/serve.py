@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import ssl
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from relto.node.app import Service
 from relto.node.config import Config
 from relto.node.desk import SOCKET
 from relto.node.node import Node, Pinned
-from relto.node.peers import HttpPeer, ask_witness, http_client, reach_by
+from relto.node.peers import HttpPeer, ask_witness, http_client, look_back, reach_by, recover_all
 from relto.node.tokens import sign_request
 
 HINT_PATH = "/api/v1/hints"
@@ -52,6 +53,8 @@ def serve(directory: Path, *, quiet: bool, web: Web | None = None) -> int:
                 f"a demo node answers on loopback only, not on `{host}`", hint="`relto node init` without --demo"
             )
         tls = tls_options(node.config, directory)
+        with http_client(home.trusted(node.config, directory)) as client:
+            look_back(node, client)
         with contextlib.suppress(KeyboardInterrupt):
             asyncio.run(_serve(node, directory, host, port, tls=tls, quiet=quiet, web=web))
     return 0
@@ -93,7 +96,7 @@ async def _serve(
     quiet: bool,
     web: Web | None,
 ) -> None:
-    service = Service(node)
+    service = Service(node, home.trusted(node.config, directory))
     listener = _listen(host, port)
     door = directory / SOCKET
     door.unlink(missing_ok=True)
@@ -158,10 +161,12 @@ async def keep_up(service: Service) -> None:
     A partner that is down costs its own time-out and nothing else; a hint may be lost, the interval catches up.
     """
     node, told = service.node, 0
-    with http_client(home.trusted(node.config, directory_of(node))) as client:
+    with http_client(service.ca) as client:
         while True:
             service.wake.clear()
             moved = 0
+            if node.recovering:
+                await run_in_threadpool(_recover, node, client)
             pinned = await run_in_threadpool(node.peers)
             fetched = await asyncio.gather(*(run_in_threadpool(_fetch, node, one, client) for one in pinned.values()))
             moved += sum(fetched)
@@ -194,7 +199,19 @@ def _cosign(node: Node, party: str, client: httpx.Client) -> bool:
         return False  # an alarm where it is one; else asked again next time
 
 
+def _recover(node: Node, client: httpx.Client) -> None:
+    try:
+        step = recover_all(node, {}, client)
+    except ReltoError as error:
+        print(f"relto: still recovering: {error}", file=sys.stderr, flush=True)
+        return
+    words = "recovered" if step.done else f"still recovering: {step.problem}"
+    print(f"relto: {words}; {step.size} entries, {step.refilled} of them from partners", file=sys.stderr, flush=True)
+
+
 def _tend(node: Node, client: httpx.Client) -> int:
+    if node.recovering:
+        return 0
     try:
         return node.tend(reach_by(client))
     except ReltoError:

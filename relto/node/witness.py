@@ -88,6 +88,8 @@ class Witnessing(Publishing):
     def _cosign(self, asked: AddCheckpoint, log: Verifier, second: Verifier | None) -> bytes:
         if self.keys is None:
             raise Refused("this node has no keys")
+        if self.recovering:
+            raise Unavailable("this node is recovering and cosigns nothing", hint="try again later")
         try:
             # Before the database is taken: who cannot sign for the log costs no more than this.
             opened = open_checkpoint(asked.note, log, [] if second is None else [second])
