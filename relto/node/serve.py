@@ -179,7 +179,7 @@ async def keep_up(service: Service) -> None:
                 service.synced.notify_all()
             if not moved:
                 # Once for all that came together: a checkpoint is of use without cosignatures too.
-                witnesses = await run_in_threadpool(node.witnesses)
+                witnesses = [] if node.recovering else await run_in_threadpool(node.witnesses)
                 await asyncio.gather(*(run_in_threadpool(_cosign, node, party, client) for party in witnesses))
                 with contextlib.suppress(asyncio.TimeoutError):
                     await asyncio.wait_for(service.wake.wait(), node.config.sync_s)
