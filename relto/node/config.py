@@ -15,6 +15,7 @@ from msgspec import Meta, Struct
 from relto.errors import Malformed, NotFound
 
 FILE = "relto.toml"
+SHOWN = ("pin", "demo", "sync_s")
 
 LegacyClient = Annotated[str, Meta(pattern=r"\A[a-z0-9][a-z0-9-]{0,63}(/p-[a-z2-7]{26})?\Z")]
 BrowserOrigin = Annotated[str, Meta(pattern=r"\Ahttps?://[A-Za-z0-9.:\[\]-]{1,255}\Z")]
@@ -85,9 +86,10 @@ def parse(text: bytes, where: str = "") -> Config:
 
 
 def save(config: Config, directory: Path) -> None:
-    rows = []
+    """Writes what is not as it is by default, and the few that everybody should see."""
+    rows, defaults = [], {field.name: field.default for field in msgspec.structs.fields(Config)}
     for name, value in msgspec.structs.asdict(config).items():
-        if value in ("", ()) and name != "pin":
+        if value == defaults.get(name, msgspec.NODEFAULT) and name not in SHOWN:
             continue
         rows.append(
             f"{name} = {str(value).lower() if isinstance(value, bool) else msgspec.json.encode(value).decode()}"
