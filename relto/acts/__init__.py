@@ -93,6 +93,7 @@ from relto.acts.act import (
 )
 from relto.acts.envelope import Envelope, merge, open_act, satisfied, sign
 from relto.acts.fold import could_engage, extend, fold
+from relto.acts.leaving import Copy, Departure, departure
 from relto.acts.outlook import Coming, outlook
 from relto.acts.pipeline import CriterionState, Path, Stage, Step, path, pipeline, stage
 from relto.acts.register import (
@@ -141,8 +142,10 @@ __all__ = [
     "Clearance",
     "Coming",
     "Consent",
+    "Copy",
     "CriterionState",
     "Denial",
+    "Departure",
     "Determination",
     "Determine",
     "Disclose",
@@ -213,6 +216,7 @@ __all__ = [
     "act_id",
     "common_tags",
     "could_engage",
+    "departure",
     "entry",
     "extend",
     "fold",

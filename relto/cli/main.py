@@ -7,6 +7,7 @@ output. Never a traceback.
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import sys
@@ -31,6 +32,7 @@ Govern
   act consent|refuse ID   vote; final
   act sign|submit|list|show
   charter check|show|test · law show|check|test · party|project|engagement|item list|show
+  withdrawal list|show|recall               a party that leaves: what ended, what is asked back, the certificate
   outlook                 what lapses or falls due next, whose answer is awaited, what is at risk at each window
   statement PROPOSAL      a joint act for publication, with proofs that anyone can check
   engagement pipeline [PARTY] [--by DATE]   how far each candidate has come; what must happen by when
@@ -44,6 +46,19 @@ Run
 Every command takes --node DIR (else RELTO_NODE, else this directory) and --json; `relto COMMAND -h` says more.
 Try:  relto demo --dir demo && relto may aus/southern-hydro gbr/array-processing --node demo/gbr
 """
+
+
+# Beside this file; each has `add(commands)`. In this order the reference shows them.
+MODULES = (
+    "decide",
+    "govern",
+    "engagements",
+    "withdrawals",
+    "files",
+    "keyaccess",
+    "nodes",
+    "labels",
+)
 
 
 class Parser(argparse.ArgumentParser):
@@ -62,10 +77,8 @@ def parser() -> Parser:
     top.add_argument("-h", "--help", action="store_true")
     top.add_argument("--version", action="store_true")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
-    from relto.cli import decide, engagements, files, govern, keyaccess, labels, nodes
-
-    for module in (decide, govern, engagements, files, keyaccess, nodes, labels):
-        module.add(commands)
+    for name in MODULES:
+        importlib.import_module(f"relto.cli.{name}").add(commands)
     return top
 
 
