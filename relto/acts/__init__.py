@@ -24,6 +24,7 @@ from relto.acts.act import (
     PARTY_CHAIN,
     PAYLOAD_MAX,
     PAYLOAD_TYPE,
+    ROWS_MAX,
     SIGNERS,
     AccessPublic,
     Acknowledge,
@@ -34,6 +35,7 @@ from relto.acts.act import (
     AnyAct,
     Attest,
     AuthorityRef,
+    Catalogue,
     Channel,
     CharterText,
     Clearance,
@@ -71,6 +73,7 @@ from relto.acts.act import (
     Release,
     ReleaseRule,
     Renewal,
+    Restriction,
     Retire,
     Return,
     Revoke,
@@ -89,6 +92,7 @@ from relto.acts.act import (
     act_id,
     key_digest,
     read,
+    version_of,
     write,
 )
 from relto.acts.envelope import Envelope, merge, open_act, satisfied, sign
@@ -114,6 +118,7 @@ from relto.acts.register import (
 )
 from relto.acts.roles import ROLES, STATES, role_of, state_of, why_not
 from relto.acts.scan import COMMON_KEY, Entry, KeySpan, Stated, Void, common_tags, entry, kind_of, open_to
+from relto.acts.table import Row, read_table, write_table
 
 __all__ = [
     "COMMON",
@@ -124,6 +129,7 @@ __all__ = [
     "PAYLOAD_MAX",
     "PAYLOAD_TYPE",
     "ROLES",
+    "ROWS_MAX",
     "SIGNERS",
     "STATES",
     "AccessPublic",
@@ -137,6 +143,7 @@ __all__ = [
     "Attest",
     "Attestation",
     "AuthorityRef",
+    "Catalogue",
     "Channel",
     "CharterText",
     "Clearance",
@@ -192,12 +199,14 @@ __all__ = [
     "ReleaseRule",
     "ReleaseState",
     "Renewal",
+    "Restriction",
     "Retire",
     "Return",
     "Revoke",
     "Roster",
     "RosterClass",
     "Rotate",
+    "Row",
     "Saying",
     "Seen",
     "Settle",
@@ -229,11 +238,14 @@ __all__ = [
     "path",
     "pipeline",
     "read",
+    "read_table",
     "role_of",
     "satisfied",
     "sign",
     "stage",
     "state_of",
+    "version_of",
     "why_not",
     "write",
+    "write_table",
 ]

@@ -30,6 +30,7 @@ from relto.label import Label, Level
 PAYLOAD_TYPE = "application/vnd.relto.act+json"
 PAYLOAD_MAX = 48_000  # bytes; larger texts travel as objects by digest
 TEXT_MAX = 4_096  # characters of any free text
+ROWS_MAX = 100_000  # items in one table
 MILLIS_MAX = 32_503_679_999_999  # the last millisecond of 2999, the last year that a `Date` can name
 
 # `\Z` and not `$`: the latter also matches before a final line feed.
@@ -325,6 +326,13 @@ class ReleaseRule(Shape, frozen=True, kw_only=True):
             raise Malformed("`k` stands beside `k_of_n` and nowhere else", where="k")
 
 
+class Restriction(Shape, frozen=True, kw_only=True):
+    """Why an officer keeps it from all others (NOFORN and its like), and the day on which somebody asks again."""
+
+    reason: Text
+    review: Date
+
+
 class ItemRef(Shape, frozen=True, kw_only=True):
     item: ItemId
     version: Annotated[int, Meta(ge=1)]
@@ -360,10 +368,11 @@ class Act(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fie
     open.
     partnership: id of the founding proposal; absent in the party chain, in `introduce` and in the founding proposal
     itself; a fork may be proved before there is one.
+    v: 2 in an act with something that version 1 does not have (a kind or a field of `SECOND`), else 1: one spelling.
     under: id of the charter version in force for the author; absent likewise, and in an outsider's acts.
     """
 
-    v: Literal[1] = 1
+    v: Literal[1, 2] = 1
     author: PartyId
     log: Origin
     at: Millis
@@ -504,6 +513,27 @@ class RegisterItem(Act, frozen=True, kw_only=True, tag="register"):
     derived: tuple[ItemRef, ...] = ()
     background: bool = False
     value: Money | UnsetType = UNSET  # of one transfer; free data is 0. Thresholds of law are compared with it
+    restriction: Restriction | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.release.k, UnsetType) and self.release.k > len(self.owners):
+            raise Malformed(f"{self.release.k} of {len(self.owners)} owners cannot release", where="release")
+
+
+class Catalogue(Act, frozen=True, kw_only=True, tag="catalogue"):
+    """Registers up to 100,000 items at once: rows of a table that travels by its digest.
+
+    What all of them share stands here, what each has of its own in its row. The opaque id of an item follows from
+    `seed`, which only the readers of this act know.
+    """
+
+    table: Digest
+    rows: Annotated[int, Meta(ge=1, le=ROWS_MAX)]
+    seed: Digest
+    organisation: OrgId
+    owners: Annotated[tuple[PartyId, ...], Meta(min_length=1, max_length=16)]
+    release: ReleaseRule
+    project: Word
 
     def __post_init__(self) -> None:
         if not isinstance(self.release.k, UnsetType) and self.release.k > len(self.owners):
@@ -518,6 +548,7 @@ class Relabel(Act, frozen=True, kw_only=True, tag="relabel"):
     prev: ActId
     label: Label
     reason: Text
+    restriction: Restriction | UnsetType = UNSET
 
 
 class Retire(Act, frozen=True, kw_only=True, tag="retire"):
@@ -677,7 +708,7 @@ class Evidence(Act, frozen=True, kw_only=True, tag="evidence"):
 
 AnyAct = (
     Inception | Rotate | Recover | Channel | Introduce | Propose | Consent | Refuse | Return | Settle | Acknowledge
-    | Adopt | Attest | Revoke | Roster | RegisterItem | Relabel | Retire | Disclose | Determine | Licence | Release
+    | Adopt | Attest | Revoke | Roster | RegisterItem | Catalogue | Relabel | Retire | Disclose | Determine | Licence | Release
     | Receipt | Suspend | Lift | Recall | Answer | Withdraw | Dispute | Fork | Evidence
 )  # fmt: skip
 KINDS: dict[str, type[Act]] = {kind.__struct_config__.tag: kind for kind in get_args(AnyAct)}
@@ -691,7 +722,7 @@ SIGNERS: dict[str, str | frozenset[str]] = {
     **dict.fromkeys(("inception", "rotate", "recover"), ROOT),
     **dict.fromkeys(("consent", "refuse", "withdraw", "adopt"), AUTHORITY),
     **dict.fromkeys(("channel", "release", "receipt", "acknowledge", "settle", "disclose", "roster", "fork"), NODE),
-    **dict.fromkeys(("introduce", "propose", "return", "register", "relabel", "retire"), DISCLOSURE),
+    **dict.fromkeys(("introduce", "propose", "return", "register", "catalogue", "relabel", "retire"), DISCLOSURE),
     **dict.fromkeys(("determine", "evidence", "answer"), DISCLOSURE),
     "licence": LICENSING,
     "attest": REGISTRAR,
@@ -708,6 +739,9 @@ COMMON = frozenset({
 })  # fmt: skip
 # Kinds that only take away: they count whatever charter they name.
 DENIALS = frozenset({"suspend", "recall", "revoke", "dispute", "fork"})
+
+# What version 2 added to the kinds (docs/decisions/0056-acts-version-2.md): a kind whole, or one field of a kind.
+SECOND = {"catalogue": "", "register": "restriction", "relabel": "restriction"}
 
 _decoder = msgspec.json.Decoder(AnyAct, strict=True)
 
@@ -731,13 +765,21 @@ def read(payload: bytes) -> Act:
     if write(act) != payload:
         # Catches repeated keys, `-0`, white space, lenient base64, key order: everything with a second spelling.
         raise Malformed("not the canonical form of this act", hint="sorted keys, no white space, each key once")
-    _check_texts(msgspec.json.decode(payload))
+    check_texts(msgspec.json.decode(payload))
     _check_frame(act)
     return act
 
 
+def version_of(act: Act) -> int:
+    """The version that an act has to say: the first that has all that it says."""
+    field = SECOND.get(str(act.__struct_config__.tag))
+    return 1 if field is None or (field and isinstance(getattr(act, field), UnsetType)) else 2
+
+
 def _check_frame(act: Act) -> None:
     """The fields that every act carries: which kinds have them and which have not."""
+    if act.v != version_of(act):
+        raise Malformed(f"this act is one of version {version_of(act)}", where="v")
     party_chain = isinstance(act, PARTY_CHAIN)
     if isinstance(act.readers, UnsetType) != party_chain:
         raise Malformed("`readers` stands in every act but those of the party chain", where="readers")
@@ -770,17 +812,17 @@ _LISTS = frozenset({"proof"})
 _CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f]")
 
 
-def _check_texts(value: object, field: str = "") -> None:
+def check_texts(value: object, field: str = "") -> None:
     if isinstance(value, str):
         if not value.isascii() or _CONTROL.search(value):
             _check_characters(value, field)
     elif isinstance(value, dict):
         for key, inner in value.items():
-            _check_texts(key, field)
-            _check_texts(inner, key)
+            check_texts(key, field)
+            check_texts(inner, key)
     elif isinstance(value, list):
         for inner in value:
-            _check_texts(inner, field)
+            check_texts(inner, field)
         if field not in _LISTS and len({msgspec.json.encode(inner) for inner in value}) != len(value):
             raise Malformed("a list holds the same thing twice", where=field)
 

@@ -39,7 +39,8 @@ from relto.acts.register import (
 )
 from relto.acts.scan import UNTAGGED, Scan, Stated, Void, kind_of, readers_of
 from relto.acts.slots import Slots, day_of, hidden_from, hides, project_of
-from relto.errors import ReltoError
+from relto.acts.table import registered
+from relto.errors import Malformed, ReltoError
 from relto.keys import PublicKey
 from relto.law.condition import AllOf, AnyOf, ClearOf, Not, OfAct, Test
 from relto.ledger import Fork, Verifier
@@ -386,9 +387,12 @@ class Effects:
         """A party registers items under its own name; label and retirement follow in the same ledger."""
         found: dict[str, dict[int, ItemState]] = defaultdict(dict)
         opaque: set[tuple[str, str]] = set()  # (party, opaque id)
-        steps = [one for kind in ("register", "relabel", "retire") for one in self.live[kind]]
+        steps = [one for kind in ("register", "catalogue", "relabel", "retire") for one in self.live[kind]]
         for one in sorted(steps, key=lambda s: (s.act.author, s.origin, s.index)):
             act = one.act
+            if isinstance(act, a.Catalogue):
+                self._catalogued(one, act, found, opaque)
+                continue
             assert isinstance(act, a.RegisterItem | a.Relabel | a.Retire)
             known = found[act.item].get(act.version)
             why = self._item_fault(one, known, opaque)
@@ -401,6 +405,33 @@ class Effects:
                 assert known is not None
                 found[act.item][act.version] = self._changed(one, known)
         return {name: tuple(held[n] for n in sorted(held)) for name, held in sorted(found.items()) if held}
+
+    def _catalogued(
+        self, one: Stated, act: a.Catalogue, found: dict[str, dict[int, ItemState]], opaque: set[tuple[str, str]]
+    ) -> None:
+        """All rows of a table or none: what is wrong with one of them is wrong with the act."""
+        why = self._owners_fault(act)
+        if why:
+            self.reject(one, why)
+            return
+        data = self.slots.objects.get(act.table)
+        if data is None:
+            self.missing.add(act.table)
+            return
+        try:
+            items = registered(act, one.id, one.index, data)
+        except Malformed as error:
+            self.reject(one, f"its table: {error}")
+            return
+        for item in items:
+            if item.version in found.get(item.id, ()) or (act.author, item.facts.opaque) in opaque:
+                self.reject(one, f"{item.id}@{item.version} is registered already")
+                return
+        ended, label = self.disputed.get(one.id, ""), [one.id]
+        for item in items:
+            found[item.id][item.version] = replace(item, retired=ended) if ended else item
+            opaque.add((act.author, item.facts.opaque))
+            self.labels[item.id, item.version] = label[:]
 
     def _item_fault(self, one: Stated, known: ItemState | None, opaque: set[tuple[str, str]]) -> str:
         act = one.act
@@ -418,7 +449,7 @@ class Effects:
         why = hides(act, self.slots.stated[act.prev].act)
         return why or (self._officers_fault(one) if isinstance(act, a.Relabel) else "")
 
-    def _owners_fault(self, act: a.RegisterItem) -> str:
+    def _owners_fault(self, act: a.RegisterItem | a.Catalogue) -> str:
         """To be an owner is to be entitled: nobody is let in by being called one."""
         if act.organisation.partition("/")[0] != act.author:
             return f"{act.author} does not speak for {act.organisation}"
@@ -448,6 +479,7 @@ class Effects:
             index=one.index,
             label_index=one.index,
             retired=self.disputed.get(one.id, ""),
+            restriction=act.restriction,
         )
 
     def _changed(self, one: Stated, known: ItemState) -> ItemState:
@@ -455,7 +487,14 @@ class Effects:
             return replace(known, retired=one.id)
         self.labels[known.id, known.version].append(one.id)
         retired = self.disputed.get(one.id, "")  # neither label can be relied upon: nothing is given out under either
-        return replace(known, label=one.act.label, label_act=one.id, label_index=one.index, retired=retired)
+        return replace(
+            known,
+            label=one.act.label,
+            label_act=one.id,
+            label_index=one.index,
+            retired=retired,
+            restriction=one.act.restriction,
+        )
 
     def determinations(self, packs: Mapping[str, tuple[AdoptedPack, ...]]) -> tuple[Determination, ...]:
         """A judgement counts in the role in which its author speaks. Those that say no stand last: they are read first.

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from relto.acts.act import (
     Acknowledge,
@@ -22,6 +22,7 @@ from relto.acts.act import (
     Licence,
     RegisterItem,
     Release,
+    Restriction,
     Roster,
     Term,
 )
@@ -121,6 +122,7 @@ class ItemState(Struct, frozen=True, kw_only=True):
     index: int
     retired: str = ""
     label_index: int = 0
+    restriction: Restriction | UnsetType = UNSET  # of the newest label
 
 
 class LicenceState(Struct, frozen=True, kw_only=True):

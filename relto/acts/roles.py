@@ -26,7 +26,7 @@ _FOUNDERS: Final = frozenset({"propose", "consent", "refuse"})
 _ABOUT_LATER: Final = frozenset({"suspend", "lift", "receipt", "answer"})
 _MEMBERS: Final = frozenset({"introduce", "settle"})
 _ADOPTERS: Final = frozenset({"adopt", "licence"})
-_OWNERS: Final = frozenset({"register", "relabel", "retire", "determine"})
+_OWNERS: Final = frozenset({"register", "catalogue", "relabel", "retire", "determine"})
 _BOUND: Final = frozenset({"suspend", "lift"})
 
 

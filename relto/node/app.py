@@ -33,6 +33,7 @@ from relto.errors import Malformed, NotFound, Refused, ReltoError, Unavailable
 from relto.ledger import encode_bundle, is_servable, parse_path
 from relto.node import clients, handover, keyaccess, login
 from relto.node.desk import note_backup, note_package, recipient_of
+from relto.node.held import texts_of
 from relto.node.node import Node
 from relto.node.peers import OPENINGS_MAX, Openings
 from relto.node.people import add_person, publish_roster
@@ -294,15 +295,9 @@ class Service:
             or not self.node.objects.has(bytes.fromhex(digest))
         ):
             return False
-        for one in self.node.register.stated.values():
-            named = {one.act.pack} if isinstance(one.act, acts.Adopt) else set()
-            if isinstance(one.act, acts.Propose) and isinstance(
-                one.act.what, acts.CharterText | acts.Admission | acts.Expulsion
-            ):
-                named = {one.act.what.charter, one.act.what.parties}
-            if digest in named and acts.open_to(one.act, party):
-                return True
-        return False
+        return any(
+            digest in texts_of(one.act) and acts.open_to(one.act, party) for one in self.node.register.stated.values()
+        )
 
     async def hint(self, request: Request, party: str, body: bytes) -> Response:
         self.wake.set()

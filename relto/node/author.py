@@ -19,6 +19,8 @@ from relto.acts import Act
 from relto.charter import load_parties, read
 from relto.errors import Conflict, Forged, Malformed, Refused, ReltoError
 from relto.keys import OpeningPublic, verify_ed25519
+from relto.label import Label
+from relto.label.label import ONLY
 from relto.ledger import Checkpoint, Head, New, commit, make_leaf, slots_for, tag_for
 from relto.node.held import Held, Pinned, channel_info, day_of, texts_of
 
@@ -53,6 +55,7 @@ class Author(Held):
             raise Malformed(
                 f"`{kind}`: {str(error).replace('Missing required argument', 'needs').replace(chr(39), chr(96))}"
             ) from error
+        act = msgspec.structs.replace(act, v=acts.version_of(act))
         if act.readers is UNSET and not isinstance(act, acts.PARTY_CHAIN):
             act = msgspec.structs.replace(act, readers=self.readers(act))
         return acts.read(acts.write(act))
@@ -115,6 +118,12 @@ class Author(Held):
             found |= members | bound
         elif isinstance(act, acts.RegisterItem):
             found |= self._audience(act.project, act.areas, act.label, act.owners)
+        elif isinstance(act, acts.Catalogue):
+            rows = acts.read_table(self.objects.get(bytes.fromhex(act.table)))
+            kinds = {(row.areas, row.label) for row in rows}
+            # A table shows all of its rows to all of its readers: only those who may know of each.
+            audiences = [self._audience(act.project, areas, label, act.owners) for areas, label in kinds]
+            found |= set.intersection(*audiences)
         elif isinstance(act, acts.Relabel | acts.Retire):
             item = register.item(act.item, act.version)
             before = register.stated[item.label_act].act.readers
@@ -252,7 +261,8 @@ class Author(Held):
             return
         wanted = set(self.readers(act)) if not isinstance(act, acts.Evidence) else {self.me}
         hidden = wanted - set(act.readers)
-        if hidden and not (isinstance(act, acts.RegisterItem) and set(act.owners) <= set(act.readers)):
+        narrowed = isinstance(act, acts.RegisterItem | acts.Catalogue) and set(act.owners) <= set(act.readers)
+        if hidden and not narrowed:
             raise Refused(
                 f"it is not open to {', '.join(sorted(hidden))}, who must be able to read it", hint="draft it anew"
             )
@@ -261,6 +271,24 @@ class Author(Held):
             raise Refused(
                 f"this node has no channel to {', '.join(sorted(unknown))}", hint="`relto node join` pins a party first"
             )
+
+    def _check_restriction(self, act: Act) -> None:
+        """A marking that keeps an item from all others says why, and when somebody asks again."""
+        marked: list[tuple[Label, acts.Restriction | UnsetType, str]] = []
+        if isinstance(act, acts.RegisterItem | acts.Relabel):
+            marked = [(act.label, act.restriction, act.item)]
+        elif isinstance(act, acts.Catalogue):
+            rows = acts.read_table(self.objects.get(bytes.fromhex(act.table)))
+            marked = [(row.label, row.restriction, row.item) for row in rows]
+        for label, restriction, item in marked:
+            closing = sorted(ONLY.keys() & set(label.tags))
+            if closing and isinstance(restriction, UnsetType):
+                raise Refused(
+                    f"`{closing[0]}` on `{item}` needs a reason and a review date",
+                    hint="restriction.reason=TEXT restriction.review=YYYY-MM-DD",
+                )
+            if not isinstance(restriction, UnsetType) and restriction.review <= day_of(act.at):
+                raise Refused(f"the review date of `{item}`, {restriction.review}, is not after today")
 
     def _try(self, envelope: bytes, id_: str) -> None:
         """Folds the act in on a copy: what would be void is refused with the reason."""

@@ -119,29 +119,42 @@ class Duties(Author):
             party = register.parties.get(engagement.terms.party)
             if party is None or engagement.state(day) != "in_force":
                 continue
-            wanted = [
-                index
-                for versions in register.items.values()
-                for item in versions
-                if item.party == self.me
-                for index in self._closed_to(party.id, item)
-                if index not in told[party.id]
-            ]
+            wanted = self._closed_to(party.id) - told[party.id]
             if wanted:
                 self.write(self.draft("disclose", to=party.id, entries=tuple(sorted(wanted))))
 
-    def _closed_to(self, party: str, item: acts.ItemState) -> list[int]:
-        """The own entries about this item that the party should read by now and was not addressed in."""
-        facts = item.facts
-        if party not in self._audience(facts.project, facts.areas, item.label, facts.owners):
-            return []
-        return [
-            one.index
-            for one in self.register.scans[self.origin].stated
-            if isinstance(one.act, acts.RegisterItem | acts.Relabel)
-            and (one.act.item, one.act.version) == (item.id, item.version)
-            and not acts.open_to(one.act, party)
-        ]
+    def _closed_to(self, party: str) -> set[int]:
+        """The own entries about items that the party should know of by now, and was not addressed in.
+
+        A table is opened when the party may know of each item in it: it shows them all.
+        """
+        about: dict[tuple[str, int], list[acts.Stated]] = defaultdict(list)
+        for one in self.register.scans[self.origin].stated:
+            if isinstance(one.act, acts.RegisterItem | acts.Relabel):
+                about[one.act.item, one.act.version].append(one)
+        known: dict[tuple[object, ...], bool] = {}
+        found: set[int] = set()
+        tables: dict[str, tuple[bool, set[int]]] = {}
+        for versions in self.register.items.values():
+            for item in versions:
+                if item.party != self.me:
+                    continue
+                facts = item.facts
+                key = (facts.project, facts.areas, item.label, facts.owners)
+                if key not in known:
+                    known[key] = party in self._audience(*key)
+                single = about.get((item.id, item.version), [])
+                closed = {one.index for one in single if not acts.open_to(one.act, party)}
+                if single and isinstance(single[0].act, acts.RegisterItem):
+                    found |= closed if known[key] else set()
+                else:
+                    all_known, relabels = tables.get(item.act, (True, set()))
+                    tables[item.act] = (all_known and known[key], relabels | closed)
+        for id_, (all_known, relabels) in tables.items():
+            one = self.register.stated[id_]
+            if all_known:
+                found |= relabels | (set() if acts.open_to(one.act, party) else {one.index})
+        return found
 
     # ---- acknowledging
 

@@ -336,6 +336,8 @@ def texts_of(act: acts.Act | None) -> set[str]:
     """Digests of the texts that an act names."""
     if isinstance(act, acts.Propose) and isinstance(act.what, acts.CharterText | acts.Admission | acts.Expulsion):
         return {act.what.charter, act.what.parties}
+    if isinstance(act, acts.Catalogue):
+        return {act.table}
     return {act.pack} if isinstance(act, acts.Adopt) else set()
 
 

@@ -147,6 +147,15 @@ def _relabel(t: Tried) -> str:
     return t.say("relabel", item=f"{t.name}/lens", version=1, prev=prev, label=item_fields()["label"], reason="x")
 
 
+def _catalogue(t: Tried) -> str:
+    fields = item_fields(f"{t.name}/lens")
+    row = {name: fields[name] for name in ("item", "version", "title", "areas", "label", "nature")}
+    shared = {name: fields[name] for name in ("organisation", "owners", "release", "project")}
+    return t.say(
+        "catalogue", v=2, table=t.kit.put(acts.write_table([acts.Row(**row)])), rows=1, seed="5" * 64, **shared
+    )
+
+
 def _attest(t: Tried) -> str:
     return t.say("attest", about=f"{t.name}/works", claim="organisation", term=TERM)
 
@@ -184,6 +193,7 @@ TRIES: dict[str, Callable[[Tried], str]] = {
     "revoke": lambda t: t.say("revoke", act=_attest(t), reason="x"),
     "roster": lambda t: t.say("roster", day="2026-09-21", classes=()),
     "register": lambda t: t.own_item(),
+    "catalogue": _catalogue,
     "relabel": _relabel,
     "retire": lambda t: t.say("retire", item=f"{t.name}/lens", version=1, prev=t.own_item(), reason="x"),
     "disclose": lambda t: t.say("disclose", to="arda", entries=(0,)),
@@ -255,6 +265,7 @@ EFFECTS: dict[str, Callable[[acts.Register, str, str], bool]] = {
     "revoke": lambda r, p, i: any(one.revoked == i for one in r.attestations),
     "roster": lambda r, p, i: p in r.rosters and r.rosters[p].act == i,
     "register": lambda r, p, i: getattr(_item(r, p), "act", "") == i,
+    "catalogue": lambda r, p, i: getattr(_item(r, p), "act", "") == i,
     "relabel": lambda r, p, i: getattr(_item(r, p), "label_act", "") == i,
     "retire": lambda r, p, i: getattr(_item(r, p), "retired", "") == i,
     "disclose": lambda r, p, i: i in r.stated,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from acts_kit import START, Keys, label
 
 from relto import acts
@@ -127,6 +128,26 @@ FIELDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
             "areas": (),
             "label": label(),
             "nature": "hardware",
+        },
+    ),
+    "catalogue": (
+        {
+            "table": SIX,
+            "rows": 2,
+            "seed": ONE,
+            "organisation": "arda/works",
+            "owners": ("arda", "bree"),
+            "release": acts.ReleaseRule(rule="k_of_n", k=2),
+            "project": "lamp",
+        },
+        {
+            "table": SIX,
+            "rows": 100_000,
+            "seed": TWO,
+            "organisation": "arda/works",
+            "owners": ("arda",),
+            "release": acts.ReleaseRule(rule="one"),
+            "project": "lamp",
         },
     ),
     "relabel": ({"item": "arda/glass", "version": 1, "prev": TWO, "label": label("ARD"), "reason": "narrower"},) * 2,
@@ -291,8 +312,15 @@ ABOUT: dict[str, acts.What] = {
 }
 
 
-def sample(kind: str, *, full: bool = True) -> acts.Act:
-    return acts.KINDS[kind](**common(kind), **FIELDS[kind][0 if full else 1])
+def sample(kind: str, *, full: bool = True, second: bool = False) -> acts.Act:
+    """second: with the fields that version 2 added to this kind."""
+    act = acts.KINDS[kind](**common(kind), **FIELDS[kind][0 if full else 1], **(SECOND[kind] if second else {}))
+    return msgspec.structs.replace(act, v=acts.version_of(act))
+
+
+# What version 2 added to kinds of version 1.
+RESTRICTED = {"restriction": acts.Restriction(reason="sources that others gave", review="2027-01-01")}
+SECOND: dict[str, dict[str, Any]] = {"register": RESTRICTED, "relabel": RESTRICTED}
 
 
 def proposals() -> list[acts.Act]:
@@ -305,4 +333,5 @@ def proposals() -> list[acts.Act]:
 
 
 def every() -> list[acts.Act]:
-    return [*(sample(kind, full=full) for kind in acts.KINDS for full in (True, False)), *proposals()]
+    firsts = (sample(kind, full=full) for kind in acts.KINDS for full in (True, False))
+    return [*firsts, *(sample(kind, second=True) for kind in SECOND), *proposals()]

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from acts_kit import MEMBERS, Kit, secret
-from acts_samples import every, sample
+from acts_samples import RESTRICTED, every, sample
 
 from relto import acts
+from relto.acts.table import opaque_of
 from relto.keys import SecretKey, pae
 
 VECTORS = Path(__file__).parent.parent / "vectors" / "acts"
@@ -169,7 +170,27 @@ def register() -> dict[str, Any]:
     }
 
 
-FILES = {"kinds": kinds, "refused": refused, "envelopes": envelopes, "register": register}
+def table() -> dict[str, Any]:
+    """A table, and the opaque id of each of its rows under a seed."""
+    full = sample("register")
+    names = acts.Row.__struct_fields__
+    wide = acts.Row(**{name: getattr(full, name) for name in names})
+    plain = acts.Row(
+        item="arda/a",
+        version=1,
+        title="Ωmega",
+        areas=(),
+        label=full.label,
+        nature="software",
+        restriction=RESTRICTED["restriction"],
+    )
+    text = acts.write_table([wide, plain])
+    seed = "5" * 64
+    opaque = [opaque_of(seed, one.item, one.version) for one in acts.read_table(text)]
+    return {"text": text.decode(), "sha256": hashlib.sha256(text).hexdigest(), "seed": seed, "opaque": opaque}
+
+
+FILES = {"kinds": kinds, "refused": refused, "envelopes": envelopes, "register": register, "table": table}
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import unicodedata
 import msgspec
 import pytest
 from acts_kit import Kit, Party, opening, secret
-from acts_samples import ABOUT, CLASS, ENGAGEMENT, FIELDS, ONE, TERM, TWO, common, every, proposals, sample
+from acts_samples import ABOUT, CLASS, ENGAGEMENT, FIELDS, ONE, SECOND, TERM, TWO, common, every, proposals, sample
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -34,7 +34,8 @@ def test_the_samples_hold_every_kind_and_every_field():
     assert set(FIELDS) == set(acts.KINDS)
     for kind, cls in acts.KINDS.items():
         named = {info.name for info in msgspec.structs.fields(cls)}
-        assert named == set(common(kind)) | set(FIELDS[kind][0]) | {"v", "readers", "partnership", "under"}
+        second = set(SECOND.get(kind, {}))
+        assert named == set(common(kind)) | set(FIELDS[kind][0]) | second | {"v", "readers", "partnership", "under"}
     assert {type(one) for one in ABOUT.values()} == set(acts.What.__args__)
 
 
@@ -116,7 +117,8 @@ def respelled(change) -> bytes:
         (lambda b: b.replace(b'"stolen"', b'"\\ud800"'), "not an act"),
         (lambda b: b.replace(b'"stolen"', b'"\xff"'), "not an act"),
         (lambda b: b.replace(b'"stolen"', b'"a\\/b"'), "canonical"),
-        (lambda b: b.replace(b'"v":1', b'"v":2'), "not an act"),
+        (lambda b: b.replace(b'"v":1', b'"v":2'), "this act is one of version 1"),
+        (lambda b: b.replace(b'"v":1', b'"v":3'), "not an act"),
         (lambda b: b.replace(b'"v":1', b'"v":1,"x":1'), "not an act"),
         (lambda b: b.replace(b'"kind":"dispute"', b'"kind":"pardon"'), "not an act"),
         (lambda b: b.replace(b'"kind":"dispute",', b""), "not an act"),

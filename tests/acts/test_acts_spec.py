@@ -78,6 +78,7 @@ SHAPES = {
     "seen": acts.Seen,
     "owed": acts.Owed,
     "release rule": acts.ReleaseRule,
+    "restriction": acts.Restriction,
     "item version": acts.ItemRef,
     "authority reference": acts.AuthorityRef,
     "licence use": acts.LicenceUse,
