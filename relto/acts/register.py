@@ -27,7 +27,7 @@ from relto.acts.act import (
     Term,
 )
 from relto.acts.scan import KeySpan, Scan, Stated, Void
-from relto.charter import Charter, Parties, Project
+from relto.charter import Charter, Parties, Project, Voice
 from relto.errors import NotFound
 from relto.label import Label
 from relto.law import Pack
@@ -37,10 +37,14 @@ SlotState = Literal["open", "in_force", "dead", "void"]
 
 
 class Vote(Struct, frozen=True, kw_only=True):
-    """One vote. silent: nobody refused; the ledger passed the proposal's deadline, and `act` is what shows it."""
+    """One vote. silent: nobody refused; the ledger passed the proposal's deadline, and `act` is what shows it.
+
+    voice: what the rule makes of it: a veto is a refusal, silence may be no refusal.
+    """
 
     party: str
     vote: Literal["consent", "refuse"]
+    voice: Voice
     act: str
     origin: str
     index: int

@@ -6,7 +6,9 @@ own ledgers; nobody orders anything between ledgers.
 * V1  A consent after an own refusal of the same proposal is void.
 * V2  A refusal after an own consent is void: a consent cannot be taken back.
 * V3  A consent to a second proposal of a slot counts only if the first was dead in the view that the consent cites.
-* by  A consent dated after the proposal's deadline is void; a ledger that has passed it without consenting refuses.
+* by  A consent dated after the proposal's deadline is void; a ledger that has passed it without voting is silent, which
+  is a refusal unless the rule says otherwise. Silence that is no refusal binds like a consent (V3), and after an own
+  consent to a rival it is a refusal.
 * A vote counts when enough members' ledgers acknowledge the prefix that holds it.
 * In force and dead are what the charter's rule makes of the votes that count (`tally.py`). Neither changes when more
   arrives.
@@ -32,9 +34,11 @@ from relto import charter as charters
 from relto.acts import act as a
 from relto.acts.register import Proposal, SlotState, Vote
 from relto.acts.scan import UNTAGGED, Scan, Stated, Void, kind_of
-from relto.acts.tally import Outcome, Word, outcome
+from relto.acts.tally import Outcome, outcome
+from relto.charter import Matter, Poll, Voice, poll
 from relto.errors import ReltoError
 
+MS_PER_DAY = 86_400_000
 Ledgers = Mapping[str, Scan]  # party -> the ledger that speaks for it
 Limits = Mapping[str, int]  # origin -> entries
 Texts = tuple[charters.Charter | None, charters.Parties | None]
@@ -54,9 +58,9 @@ class Ballot(Struct, frozen=True, kw_only=True):
 
     one: Stated
     partnership: str
-    voters: tuple[str, ...] = ()  # all who vote; `bound` among them must consent whatever the rule
-    bound: tuple[str, ...] = ()
-    rule: charters.Decision | None = None  # None: all of them
+    voters: tuple[str, ...] = ()  # all who are asked
+    poll: Poll | None = None  # None: all of them must consent
+    charter: charters.Charter | None = None  # the one that rules
     confirmers: tuple[str, ...] = ()
     quorum: int = 0
     ledgers: Ledgers = {}
@@ -68,20 +72,27 @@ class Ballot(Struct, frozen=True, kw_only=True):
         assert isinstance(self.one.act, a.Propose)
         return self.one.act
 
-    def outcome(self, words: Mapping[str, Word]) -> Outcome:
+    def outcome(self, voices: Mapping[str, Voice]) -> Outcome:
         """What these votes decide."""
-        counted = [party for party in self.voters if party not in self.bound]
-        return outcome(self.rule, counted, self.bound, words)
+        return outcome(self.poll, self.voters, voices)
+
+    def caretaker(self, party: str, at: int) -> charters.Window | None:
+        """The caretaker period of a party that a time lies in, by the charter that rules."""
+        return self.charter.closed(party, day_of(at)) if self.charter is not None else None
 
 
 class Said(Struct, frozen=True, kw_only=True):
-    """One vote as it stands in its ledger. silent: the deadline passed there."""
+    """One vote as it stands in its ledger. silent: the deadline passed there; voice: what the rule makes of it."""
 
     proposal: str
-    consent: bool
+    voice: Voice
     stated: Stated
     silent: bool = False
     void: str = ""
+
+    @property
+    def consent(self) -> bool:
+        return self.voice == "consent"
 
 
 class Slots:
@@ -200,12 +211,12 @@ class Slots:
         base = Ballot(one=one, partnership=one.id)
         if charter is None or directory is None:
             return replace(base, waits=self._waits(one), fault="" if self._waits(one) else "its texts are not sound")
-        founders, ledgers = charter.members, self._listed(directory)
-        fault = _unlisted(founders, directory) or hidden_from(one.act, founders)
+        founders, voters, ledgers = charter.members, charter.signatories, self._listed(directory)
+        fault = _unlisted(voters, directory) or hidden_from(one.act, voters)
         if one.act.author not in founders:
             fault = f"{one.act.author} is no founder"
         quorum = self.quorum(founders, len(founders))
-        return replace(base, voters=founders, confirmers=founders, quorum=quorum, ledgers=ledgers, fault=fault)
+        return replace(base, voters=voters, confirmers=founders, quorum=quorum, ledgers=ledgers, fault=fault)
 
     def _amending_ballot(self, one: Stated, before: Version, texts: Texts) -> Ballot:
         """A member that is to go, or has given notice, neither votes nor confirms: its silence would keep it."""
@@ -215,22 +226,29 @@ class Slots:
             return replace(base, fault="does not carry a charter")
         if charter is None or directory is None:
             return replace(base, waits=self._waits(one), fault="" if self._waits(one) else "its texts are not sound")
-        expelled = what.party if isinstance(what, a.Expulsion) else ""
-        dropped = tuple(party for party in members if party not in charter.members)
-        gone = tuple(party for party in dropped if party == expelled or self._left(party, before, one))
-        voters = [party for party in before.charter.voters(kind_of_what(what), concerned=expelled) if party not in gone]
-        bound = tuple(party for party in charter.members if party not in members)
+        signed, signing = before.charter.signatories, charter.signatories
+        expelled = (what.party,) if isinstance(what, a.Expulsion) else ()
+        dropped = tuple(party for party in signed if party not in signing)
+        gone = tuple(party for party in dropped if party in expelled or self._left(party, before, one))
+        # Whoever is newly bound consents, whatever the rule says.
+        bound = tuple(party for party in signing if party not in signed)
+        asked = poll(before.charter, _amendment(what, before.charter, charter))
+        asked = replace(
+            asked,
+            voters=tuple(party for party in asked.voters if party not in gone),
+            asked=tuple(dict.fromkeys((*bound, *asked.asked))),
+        )
         confirmers = tuple(party for party in members if party not in gone)
-        fault = _unlisted(charter.members, directory) or _membership_fault(what, members, charter.members)
+        fault = _unlisted(signing, directory) or _membership_fault(what, signed, signing)
         return replace(
             base,
-            voters=(*voters, *bound),
-            bound=bound,
-            rule=before.charter.decision(kind_of_what(what)),
+            voters=asked.everyone,
+            poll=asked,
+            charter=before.charter,
             confirmers=confirmers,
             quorum=self.quorum(confirmers, before.charter.confirm),
             ledgers={**self._listed(directory), **before.ledgers},
-            fault=fault or self._proposal_fault(base, before, (*voters, *bound)),
+            fault=fault or self._proposal_fault(base, before, asked),
         )
 
     def _left(self, party: str, version: Version, one: Stated) -> bool:
@@ -289,7 +307,9 @@ class Slots:
             outside = self.ledger(terms.origin, terms.inception)
             if outside is not None:
                 ledgers.setdefault(terms.party, outside)
-        fault = self._proposal_fault(base, version, bound) or _chain_fault(base.act, root, ended=ended)
+        asked = poll(charter, self._matter(charter, base.act, terms, bound))
+        # Whom an ending binds may read it, also where it is told and not asked.
+        fault = self._proposal_fault(base, version, asked, bound) or _chain_fault(base.act, root, ended=ended)
         if isinstance(what, a.Engagement):
             homes = _homes(charter, what.project, self.begun.get(what.project, ()))
             if not homes:
@@ -298,31 +318,44 @@ class Slots:
             if unfit and not fault and what.project in self.begun:
                 return replace(base, waits=unfit)  # another act may yet give the project what these terms need
             fault = fault or unfit
-        if isinstance(what, a.Ending) and not charter.decision("end").bound_consents:
-            bound = ()  # it is told and not asked
-        project = terms.project if terms is not None else ""
-        voters = self._voters(charter, kind_of_what(what), project, one.act.author)
         return replace(
             base,
-            voters=(*voters, *(party for party in bound if party not in voters)),
-            bound=bound,
-            rule=charter.decision(kind_of_what(what)),
+            voters=asked.everyone,
+            poll=asked,
+            charter=charter,
             confirmers=charter.members,
             quorum=self.quorum(charter.members, charter.confirm),
             ledgers=ledgers,
             fault=fault,
         )
 
-    def _voters(self, charter: charters.Charter, kind: str, project: str, author: str) -> tuple[str, ...]:
-        begun = self.begun.get(project, ())
-        if charter.decision(kind).voters == "participants" and not _homes(charter, project, ()) and begun:
-            return tuple(party for party in begun[0].participants if party in charter.members)
-        try:
-            return charter.voters(kind, project=project, concerned=author)
-        except ReltoError:  # a project that nothing names: the proposal waits, or concerns all members
-            return charter.members
+    def _matter(
+        self,
+        charter: charters.Charter,
+        act: a.Propose,
+        terms: a.Engagement | a.ProjectTerms | None,
+        bound: tuple[str, ...],
+    ) -> Matter:
+        """What a proposal under a charter is about, in the charter's words.
 
-    def _proposal_fault(self, base: Ballot, version: Version, bound: Iterable[str]) -> str:
+        Of a project that nothing names the proposal waits, or concerns all members.
+        """
+        project = terms.project if terms is not None else ""
+        homes = _homes(charter, project, self.begun.get(project, ()))
+        pillar, taking_part = (homes[0].pillar, homes[0].participants) if homes else ("", charter.members)
+        if isinstance(terms, a.ProjectTerms) and not homes:
+            pillar, taking_part = terms.pillar, terms.participants
+        return Matter(
+            act=kind_of_what(act.what),
+            project=project,
+            pillar=pillar,
+            participants=taking_part,
+            ends=act.subject.partition("/")[0] if isinstance(act.what, a.Ending) else "",
+            concerned=(act.author,),
+            bound=bound,
+        )
+
+    def _proposal_fault(self, base: Ballot, version: Version, asked: Poll, told: Iterable[str] = ()) -> str:
         """Why a proposal is void whatever anybody votes."""
         act = base.act
         if act.author not in version.charter.members:
@@ -333,7 +366,8 @@ class Slots:
             return "does not name the charter version in force"
         if self.gone(base.one, version.charter):
             return f"{act.author} has left"
-        return hidden_from(act, (*version.charter.members, *bound)) or _subject_fault(act)
+        fault = hidden_from(act, (*version.charter.members, *asked.everyone, *told)) or _subject_fault(act)
+        return fault or _deadline_fault(act, asked)
 
     # ---- the slot rule ----------------------------------------------------------------------------------------------
 
@@ -365,8 +399,8 @@ class Slots:
         counted = self._first(votes)
         missing = tuple(party for party in ballot.voters if party not in counted)
         waiting = tuple(party for party in ballot.voters if party in counted and not counted[party].confirmed)
-        state = ballot.outcome(_words(vote for vote in counted.values() if vote.confirmed))
-        hoped = ballot.outcome(_words(counted.values()))
+        state = ballot.outcome({party: vote.voice for party, vote in counted.items() if vote.confirmed})
+        hoped = ballot.outcome({party: vote.voice for party, vote in counted.items()})
         return replace(
             base,
             state=state,
@@ -381,6 +415,7 @@ class Slots:
         return Vote(
             party=party,
             vote="consent" if one.consent else "refuse",
+            voice=one.voice,
             act=one.stated.id,
             origin=one.stated.origin,
             index=one.stated.index,
@@ -411,21 +446,41 @@ class Slots:
             self._judged[key] = []
             refused: set[str] = set()
             consented: dict[str, bool] = {}  # proposal -> whether the consent counts
+            let_pass: dict[str, str] = {}  # proposals on which it was silent, and what that meant
             for one in self._events(scan, rivals):
                 if one.silent and (one.proposal in consented or one.proposal in refused):
                     continue  # it has spoken in time
+                if one.silent:
+                    meant = self._silence(one, consented, let_pass)
+                    if meant == "refuses":
+                        refused.add(one.proposal)
+                    else:
+                        let_pass[one.proposal] = meant
+                    self._judged[key].append(replace(one, voice="refuse" if meant == "refuses" else "silent"))
+                    continue
                 if consented.get(one.proposal) if one.consent else one.proposal in refused:
                     continue  # said twice: the first counts
                 why = one.void or self._order_fault(one, consented, refused)
                 if not why and one.consent:
                     # Even a consent that V3 holds back forbids a refusal: of two readers one may not have read enough
                     # to see that the other proposal was dead, and both must count the same one of the two votes.
-                    why = self._blocked(one, scan, consented) if exclusive else ""
+                    why = self._blocked(one, scan, [*consented, *let_pass]) if exclusive else ""
                     consented[one.proposal] = not why
                 elif not why:
                     refused.add(one.proposal)
                 self._judged[key].append(replace(one, void=why))
         return self._judged[key]
+
+    def _silence(self, one: Said, consented: Iterable[str], let_pass: Mapping[str, str]) -> str:
+        """What silence means, by this ledger alone: after a word for a rival it is a refusal, whatever the rule says.
+
+        So it needs no view, and stays what it is. A party that was bound to a rival, and wants to let this pass,
+        consents to it.
+        """
+        asked = self.ballots[one.proposal].poll
+        meant = asked.silent(one.stated.act.author) if asked is not None else "refuses"
+        bound = [*consented, *(other for other, was in let_pass.items() if "consents" in (was, meant))]
+        return "refuses" if any(other != one.proposal for other in bound) else meant
 
     def _order_fault(self, one: Said, consented: Mapping[str, bool], refused: set[str]) -> str:
         """V1 and V2."""
@@ -435,11 +490,11 @@ class Slots:
             return "comes after an own consent, which is irrevocable"
         return ""
 
-    def _blocked(self, one: Said, scan: Scan, consented: Mapping[str, bool]) -> str:
-        """V3."""
+    def _blocked(self, one: Said, scan: Scan, bound: Iterable[str]) -> str:
+        """V3. bound: the proposals that it consented to, or let pass in silence."""
         act = one.stated.act
         assert isinstance(act, a.Consent)
-        others = [other for other in consented if other != one.proposal]
+        others = [other for other in bound if other != one.proposal]
         if all(self._dead_in_view(other, scan, one.stated.index, act.sight) for other in others):
             return ""
         return "another proposal of this slot has this party's consent and was not dead in what it had seen"
@@ -452,12 +507,13 @@ class Slots:
         ballot = self.ballots[proposal]
         reach = self.confirmed(ballot, {**self._heads(cited), scan.origin: cited.index})
         rivals = tuple(one.id for one in self._rivals(_slot(ballot.act)))
-        words: dict[str, Word] = {}
+        # Consents are left out: without V3 too many of them stand here. That can only let the proposal live longer.
+        voices: dict[str, Voice] = {}
         for party in ballot.voters:
             for one in self._said(ballot.ledgers[party], rivals, exclusive=False) if party in ballot.ledgers else ():
                 if one.proposal == proposal and not one.void and self._holds(one.stated, reach):
-                    words.setdefault(party, Word(consent=one.consent, silent=one.silent))
-        return ballot.outcome(words) == "dead"
+                    voices.setdefault(party, one.voice)
+        return ballot.outcome({party: one for party, one in voices.items() if one != "consent"}) == "dead"
 
     def _events(self, scan: Scan, rivals: tuple[str, ...]) -> list[Said]:
         """Votes and passed deadlines in the order of the ledger; at one index the deadline comes first."""
@@ -466,14 +522,15 @@ class Slots:
             ballot = self.ballots[proposal]
             late = self._late(scan, ballot)
             if late is not None:
-                said = Said(proposal=proposal, consent=False, stated=late, silent=True)
+                said = Said(proposal=proposal, voice="refuse", stated=late, silent=True)
                 found.append((late.index, 0, proposal, said))
             for one in self.votes.get((scan.origin, proposal), ()):
-                consent, void = isinstance(one.act, a.Consent), _vote_fault(one, ballot)
+                void = _vote_fault(one, ballot)
                 version = self.version(ballot.act.under)
                 if not void and version is not None and self.gone(one, version.charter):
                     void = "comes after its author has left"
-                found.append((one.index, 1, proposal, Said(proposal=proposal, consent=consent, stated=one, void=void)))
+                said = Said(proposal=proposal, voice=_voice(one, ballot), stated=one, void=void)
+                found.append((one.index, 1, proposal, said))
         return [said for _, _, _, said in sorted(found, key=lambda item: item[:3])]
 
     def _late(self, scan: Scan, ballot: Ballot) -> Stated | None:
@@ -624,10 +681,6 @@ def _on(notice: Stated) -> str:
     return notice.act.on
 
 
-def _words(votes: Iterable[Vote]) -> dict[str, Word]:
-    return {vote.party: Word(consent=vote.vote == "consent", silent=vote.silent) for vote in votes}
-
-
 # ---- faults that the bytes and the charter alone show ---------------------------------------------------------------
 
 
@@ -653,6 +706,24 @@ def hides(answer: a.Act, answered: a.Act) -> str:
     return f"is not open to {', '.join(hidden)}, who may open what it answers" if hidden else ""
 
 
+def _voice(one: Stated, ballot: Ballot) -> Voice:
+    if isinstance(one.act, a.Consent):
+        return "consent"
+    assert isinstance(one.act, a.Refuse)
+    return "veto" if ballot.poll is not None and ballot.poll.is_veto(one.act.reason) else "refuse"
+
+
+def _deadline_fault(act: a.Propose, asked: Poll) -> str:
+    """A rule by which silence speaks, or that leaves time, asks for a deadline, and for one that leaves that time."""
+    if not asked.needs_deadline:
+        return ""
+    if isinstance(act.by, UnsetType):
+        return f"names no deadline, and clause {asked.rule.clause} asks for one"
+    if act.by - act.at < asked.rule.open_days * MS_PER_DAY:
+        return f"leaves less than the {asked.rule.open_days} days of clause {asked.rule.clause}"
+    return ""
+
+
 def _vote_fault(one: Stated, ballot: Ballot) -> str:
     """What is wrong with a vote by itself."""
     act, proposal = one.act, ballot.act
@@ -669,6 +740,9 @@ def _vote_fault(one: Stated, ballot: Ballot) -> str:
             return "is given under another charter version than the proposal"
         if not isinstance(proposal.by, UnsetType) and act.at > proposal.by:
             return "comes after the proposal's deadline"
+        window = ballot.caretaker(act.author, act.at)
+        if window is not None:
+            return f"is dated in the caretaker period of {act.author} (clause {window.clause})"
     return ""
 
 
@@ -725,6 +799,18 @@ def _chain_fault(act: a.Propose, root: Stated | None, *, ended: bool) -> str:
     if root is None or act.what.of != root.id:
         return "does not name the terms that it renews or ends"
     return "what it names has ended" if ended else hides(act, root.act)
+
+
+def _amendment(what: a.What, before: charters.Charter, after: charters.Charter) -> Matter:
+    """What a change of the charter is about."""
+    expelled = (what.party,) if isinstance(what, a.Expulsion) else ()
+    admitted = what.party if isinstance(what, a.Admission) else ""
+    return Matter(
+        act=kind_of_what(what),
+        grade=next((one.grade for one in after.parties if one.id == admitted), ""),
+        sections=charters.sections_touched(before, after),
+        concerned=(*expelled, *charters.newly_suspended(before, after)),
+    )
 
 
 def project_of(one: Stated, what: a.ProjectTerms) -> charters.Project:

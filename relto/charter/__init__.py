@@ -21,7 +21,7 @@ release room decide.
 """
 
 from relto.charter.cases import Case, Cases, load_cases
-from relto.charter.check import Problem, lint, load
+from relto.charter.check import Problem, check, lint, load
 from relto.charter.draft import draft
 from relto.charter.model import (
     JOINT_ACTS,
@@ -36,11 +36,13 @@ from relto.charter.model import (
     Project,
     Purpose,
     Status,
+    Window,
     remarks_of,
     stage_of,
 )
 from relto.charter.parties import Parties, Pin, format_parties, load_parties, with_pin
 from relto.charter.quote import check_quote
+from relto.charter.rules import Matter, Poll, State, Voice, newly_suspended, poll, sections_touched
 from relto.charter.text import Amount, Date, List, Map, Money, Node, Scalar, Span, Text, read
 
 __all__ = [
@@ -57,19 +59,25 @@ __all__ = [
     "Evidence",
     "List",
     "Map",
+    "Matter",
     "Money",
     "Node",
     "Parties",
     "Party",
     "Pillar",
     "Pin",
+    "Poll",
     "Problem",
     "Project",
     "Purpose",
     "Scalar",
     "Span",
+    "State",
     "Status",
     "Text",
+    "Voice",
+    "Window",
+    "check",
     "check_quote",
     "draft",
     "format_parties",
@@ -77,8 +85,11 @@ __all__ = [
     "load",
     "load_cases",
     "load_parties",
+    "newly_suspended",
+    "poll",
     "read",
     "remarks_of",
+    "sections_touched",
     "stage_of",
     "with_pin",
 ]

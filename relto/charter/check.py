@@ -4,7 +4,7 @@
   what a node uses.
 * An error is what two parties could read differently, or what the engine could not decide. A warning is what a lawyer
   would ask about.
-* Whether a term is over or a window past is not judged: a text has no day.
+* A text has no day: whether a term is over or a window past is told, as a warning, only to who names one.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ from typing import Final, Literal
 
 import msgspec
 
-from relto.charter.draft import draft
-from relto.charter.model import EVALUATED, JOINT_ACTS, Charter, Decision, Project
-from relto.charter.text import List, Map, Node, Span, Text
+from relto.charter.draft import draft, faults
+from relto.charter.model import EVALUATED, JOINT_ACTS, Charter, Decision, Limit, Project, Test
+from relto.charter.rules import Matter, poll, rank
+from relto.charter.rules import faults as rule_faults
+from relto.charter.text import Date, List, Map, Node, Span, Text
 from relto.errors import Malformed
 
 Severity = Literal["error", "warning"]
@@ -44,12 +46,22 @@ def load(source: Text) -> Charter:
     return charter
 
 
-def lint(charter: Charter, source: Text) -> tuple[Problem, ...]:
+def check(source: Text, day: Date | None = None) -> tuple[Problem, ...]:
+    """Everything that is wrong with a text, or odd, in the order of the text: first whatever is not understood."""
+    unread = [Problem(where=one.where, severity="error", message=one.message, hint=one.hint) for one in faults(source)]
+    if unread:
+        return tuple(sorted(unread, key=lambda one: _place(one.where)))
+    return lint(draft(source), source, day)
+
+
+def lint(charter: Charter, source: Text, day: Date | None = None) -> tuple[Problem, ...]:
     """Everything that is wrong with a charter, or odd, in the order of the text.
 
-    `source` is the text it was drafted from.
+    `source` is the text it was drafted from. With a day, what is over by then is a warning.
     """
     found = list(_Lint(charter, source).problems())
+    if day is not None:
+        found += _over(charter, source.root, day)
     return tuple(sorted(found, key=lambda one: _place(one.where)))
 
 
@@ -82,6 +94,16 @@ class _Lint:
         yield from self.admission()
         yield from self.windows()
         yield from self.candidates()
+        if self.charter.engine > 1:
+            yield from self.grades()
+            yield from self.standing_of_parties()
+            yield from self.parts()
+            yield from self.polls()
+            yield from self.suspended_votes()
+            yield from self.layers()
+            yield from self.limits()
+            yield from self.background()
+            yield from self.exits()
 
     # --- helpers
 
@@ -130,13 +152,19 @@ class _Lint:
             ("areas", "id"),
             ("projects", "id"),
             ("purposes", "id"),
-            ("decisions", "act"),
+            *((("decisions", "act"),) if self.charter.engine == 1 else ()),
             ("approvals", "act"),
             ("jurisdictions", "id"),
             ("instruments", "id"),
             ("admission", "id"),
             ("candidates", "id"),
             ("candidates", "code"),
+            ("grades", "id"),
+            ("attributes", "id"),
+            ("layers", "id"),
+            ("limits", "id"),
+            ("background", "item"),
+            ("exits", "kind"),
         ):
             yield from _twice(self.entries(section), key)
         withdrawal = self.root.at("withdrawal")
@@ -149,7 +177,9 @@ class _Lint:
         n, w = len(self.charter.members), self.charter.confirm
         where = self.root.at("confirm")
         if n < 2:
-            yield error(self.root.at("parties"), "a partnership has at least two members")
+            yield error(
+                self.root.at("parties"), "a partnership has at least two members", hint="members vote on everything"
+            )
         elif w > n:
             yield error(where, f"{w} ledgers cannot acknowledge a vote: there are {n} members", hint=f"at most {n}")
         elif 2 * w <= n + CHEATS:
@@ -201,16 +231,17 @@ class _Lint:
     def decisions(self) -> Iterator[Problem]:
         for decision, entry in zip(self.charter.decisions, self.entries("decisions"), strict=True):
             yield from self.decision(decision, entry)
-        stated = {one.act for one in self.charter.decisions}
+        stated = {one.act for one in self.charter.decisions if one.general}
         for act in JOINT_ACTS:
             if act not in stated:
-                words = f"nothing says how `{act}` is decided"
+                some = any(one.act == act for one in self.charter.decisions)
+                words = f"nothing says how {'every other ' if some else ''}`{act}` is decided"
                 yield error(self.root.at("decisions"), words, hint=f"add an entry `act: {act}`")
 
     def decision(self, decision: Decision, entry: Map) -> Iterator[Problem]:
         act, rule, voters = decision.act, decision.rule, decision.voters
-        if rule not in EVALUATED:
-            known = ", ".join(f"`{one}`" for one in EVALUATED)
+        if rule not in EVALUATED[self.charter.engine]:
+            known = ", ".join(f"`{one}`" for one in EVALUATED[self.charter.engine])
             words = f"rule `{rule}` has no evaluator in engine {self.charter.engine}"
             yield error(entry.at("rule"), words, hint=f"this engine decides by {known}")
         elif (rule == "owner") != (voters == "owners"):
@@ -218,11 +249,15 @@ class _Lint:
         if act == "expel" and voters == "members":
             words = "the party to be expelled would vote on itself, and its silence would keep it"
             yield error(entry.at("voters"), words, hint="`other_members`")
-        if act != "expel" and voters == "other_members":
+        on_votes = act == "charter" and decision.sections == ("suspended_votes",)  # whoever loses its vote has no say
+        if act != "expel" and voters == "other_members" and not on_votes:
             yield error(entry.at("voters"), f"`{act}` has no party that is left out of the vote", hint="`members`")
-        if act in {"charter", "admit", "expel", "project"} and voters in {"participants", "owners"}:
+        own = {"charter", "admit", "expel", *(() if self.charter.engine > 1 else ("project",))}
+        if act in own and voters in {"participants", "owners"}:
             yield error(entry.at("voters"), f"`{act}` is no project's or owner's own affair", hint="`members`")
-        if rule == "k_of_n" and 2 * decision.k <= len(self.charter.members):
+        if act == "project" and voters == "owners":
+            yield error(entry.at("voters"), "`project` is nobody's own affair", hint="`members` or `participants`")
+        if self.charter.engine == 1 and rule == "k_of_n" and 2 * decision.k <= len(self.charter.members):
             yield error(
                 entry.at("k"),
                 f"{decision.k} of {len(self.charter.members)} is no majority: two contrary votes could both pass",
@@ -232,7 +267,7 @@ class _Lint:
 
     def releases(self) -> Iterator[Problem]:
         entry = self.root.at("releases")
-        if isinstance(entry, Map) and self.charter.releases.approval:
+        if isinstance(entry, Map) and self.charter.releases.approval and self.charter.engine == 1:
             yield error(
                 entry.at("approval"),
                 f"approval each time has no evaluator in engine {self.charter.engine}",
@@ -354,6 +389,263 @@ class _Lint:
                 if after.date < before.date:
                     words = f"{after.date} stands after {before.date}"
                     yield error(node.at("date"), words, hint="evidence stands in the order of its dates")
+
+    # --- what engine 2 adds
+
+    def grades(self) -> Iterator[Problem]:
+        declared = {one.id: one for one in self.charter.grades}
+        for one, entry in zip(self.charter.grades, self.entries("grades"), strict=True):
+            if one.votes != "none" and not one.signs:
+                words = f"`{one.id}` votes, and does not consent to the charter by which it votes"
+                yield error(entry.at("signs"), words, hint="`signs: true`")
+            if not any(party.grade == one.id for party in self.charter.parties):
+                yield warning(entry.at("id"), f"no party is of grade `{one.id}`")
+        if declared:
+            for party, entry in zip(self.charter.parties, self.entries("parties"), strict=True):
+                yield from self.known(entry.at("grade"), party.grade, declared, "grade")
+                for node, former in zip(_items(entry.at("formerly")), party.formerly, strict=True):
+                    if isinstance(node, Map):
+                        yield from self.known(node.at("grade"), former.grade, declared, "grade")
+
+    def standing_of_parties(self) -> Iterator[Problem]:
+        attributes = [one.id for one in self.charter.attributes]
+        for party, entry in zip(self.charter.parties, self.entries("parties"), strict=True):
+            yield from self.all_known(entry, "attributes", party.attributes, attributes, "attribute")
+            if party.until is not None and party.until < party.since:
+                yield error(entry.at("until"), f"`{party.id}` leaves on {party.until}, before it comes ({party.since})")
+            for node, former in zip(_items(entry.at("formerly")), party.formerly, strict=True):
+                if former.term.overlaps(Span(first=party.since, last=party.until)):
+                    words = f"`{party.id}` has two grades on the same days"
+                    yield error(node, words, hint=f"it is `{party.grade}` since {party.since}")
+        for one, entry in zip(self.charter.attributes, self.entries("attributes"), strict=True):
+            if not any(one.id in party.attributes for party in self.charter.parties):
+                yield warning(entry.at("id"), f"no party bears `{one.id}`")
+
+    def parts(self) -> Iterator[Problem]:
+        """Projects within projects, shares in them, and projects that nobody reaches."""
+        above = {one.id: one.within for one in self.charter.projects if one.within}
+        for project, entry in zip(self.charter.projects, self.entries("projects"), strict=True):
+            for node, share in zip(_items(entry.at("shares")), project.shares, strict=True):
+                if share.party not in project.participants:
+                    yield error(node, f"`{share.party}` has a share in `{project.id}` and does not take part")
+            kinds = [(one.party, one.of) for one in project.shares]
+            for node, kind in list(zip(_items(entry.at("shares")), kinds, strict=True)):
+                if kinds.count(kind) > 1:
+                    yield error(node, f"two shares of `{kind[0]}` in {kind[1]}", hint="one party, one share")
+                    break
+            reach = [one for one in project.participants if one in self.charter.insiders]
+            if project.participants and not reach:
+                words = f"nobody who takes part in `{project.id}` could receive anything of it without an engagement"
+                yield warning(entry.at("participants"), words, hint="`receives: own_projects` at the grade")
+            if not project.within:
+                continue
+            yield from self.known(entry.at("within"), project.within, self.projects, "project")
+            if project.id in _climb(above, project.id):
+                yield error(
+                    entry.at("within"),
+                    f"`{project.id}` lies within itself",
+                    hint=" within ".join(f"`{one}`" for one in (project.id, *_climb(above, project.id))),
+                )
+            elif project.within in self.projects:
+                yield from self.part_of(project, self.projects[project.within], entry)
+
+    def part_of(self, project: Project, whole: Project, entry: Map) -> Iterator[Problem]:
+        if project.pillar != whole.pillar:
+            yield error(entry.at("within"), f"`{whole.id}` is of pillar `{whole.pillar}`, and `{project.id}` is not")
+        for node, name in zip(_items(entry.at("participants")), project.participants, strict=False):
+            if name not in whole.participants:
+                yield error(
+                    node, f"`{name}` takes part in `{project.id}`, and not in `{whole.id}`, which it lies within"
+                )
+        if project.term != Span() and whole.term != Span() and not project.term.overlaps(whole.term):
+            words = f"`{project.id}` never runs while `{whole.id}` does, so it never runs"
+            yield error(entry.at("term"), words, hint=f"`{whole.id}`: {whole.term}")
+
+    def polls(self) -> Iterator[Problem]:
+        """Rules asked with the voters they would have: who has none, what can never be met, what two could carry."""
+        entries = list(zip(self.charter.decisions, self.entries("decisions"), strict=True))
+        for at, (decision, entry) in enumerate(entries):
+            yield from self.reach(decision, entry)
+            for earlier, _ in entries[:at]:
+                if earlier.act == decision.act and rank(earlier) == rank(decision) and _overlap(earlier, decision):
+                    words = f"another entry `act: {decision.act}` is about the same matters"
+                    yield error(entry, words, hint=f"clause `{earlier.clause}`: one rule for one matter")
+                    break
+            for matter, where in self.matters(decision):
+                for words in rule_faults(poll(self.charter, matter)):
+                    yield error(entry.at("rule"), f"{words}{where}", hint="; ".join(self.hint(decision, matter)))
+            if decision.rule == "all_affected" and decision.voters != "participants":
+                words = "whom a matter affects is known of projects: those who take part in them"
+                yield error(entry.at("voters"), words, hint="`participants`, or `rule: unanimity`")
+            if decision.veto is not None and decision.rule in {"unanimity", "all_affected"}:
+                yield warning(entry.at("veto"), "where every voter must consent, a veto adds nothing to a refusal")
+
+    def reach(self, decision: Decision, entry: Map) -> Iterator[Problem]:
+        pillars, grades = [one.id for one in self.charter.pillars], [one.id for one in self.charter.grades]
+        yield from self.all_known(entry, "pillars", decision.pillars, pillars, "pillar")
+        yield from self.all_known(entry, "projects", decision.projects, self.projects, "project")
+        yield from self.all_known(entry, "grades", decision.grades, grades, "grade")
+        for node, one in zip(_items(entry.at("assent")), decision.assent, strict=True):
+            if isinstance(node, Map):
+                yield from self.known(node.at("party"), one.party, self.parties, "party")
+            if one.party in self.parties and one.party not in self.charter.signatories:
+                words = f"`{one.party}` is asked and does not consent to the charter: a power that nobody holds"
+                yield error(node, words, hint="`signs: true` at its grade")
+
+    def matters(self, decision: Decision) -> Iterator[tuple[Matter, str]]:
+        """Matters for which this entry is the rule, one for each set of voters that it can have."""
+        act, bound = decision.act, ()
+        if act in {"charter", "admit", "expel"}:
+            out = self.charter.members[:1] if act == "expel" or decision.voters == "other_members" else ()
+            sections = frozenset(decision.sections[:1])
+            grade = decision.grades[0] if decision.grades else ""
+            yield Matter(act=act, concerned=out, sections=sections, grade=grade, bound=bound), ""
+            return
+        for project in self.charter.projects:
+            ends = decision.ends or ("engagement" if act == "end" else "")
+            matter = Matter(
+                act=act, project=project.id, pillar=project.pillar, participants=project.participants, ends=ends,
+                concerned=self.charter.members[:1], bound=bound,
+            )  # fmt: skip
+            about = (decision.projects and project.id not in decision.projects) or (
+                decision.pillars and project.pillar not in decision.pillars
+            )
+            if not about and poll(self.charter, matter).rule is decision:
+                yield matter, f" in `{project.id}`" if decision.voters == "participants" else ""
+
+    def hint(self, decision: Decision, matter: Matter) -> Iterator[str]:
+        asked = poll(self.charter, matter)
+        yield f"asked are {', '.join(f'`{one}`' for one in asked.everyone) or 'none'}"
+        if decision.rule in {"weighted", "double_majority"}:
+            yield f"with {sum(asked.weights.values())} votes or parts in all"
+
+    def suspended_votes(self) -> Iterator[Problem]:
+        for one, entry in zip(self.charter.suspended_votes, self.entries("suspended_votes"), strict=True):
+            yield from self.known(entry.at("party"), one.party, self.parties, "party")
+            yield from self.all_known(entry, "projects", one.projects, self.projects, "project")
+            if one.party in self.parties and one.party not in self.charter.project_voters:
+                yield error(entry.at("party"), f"`{one.party}` has no vote that could be suspended")
+
+    def layers(self) -> Iterator[Problem]:
+        above = {one.id: one.under for one in self.charter.layers if one.under}
+        names = [one.id for one in self.charter.layers]
+        for one, entry in zip(self.charter.layers, self.entries("layers"), strict=True):
+            if one.under:
+                yield from self.known(entry.at("under"), one.under, names, "layer")
+            if one.id in _climb(above, one.id):
+                yield error(entry.at("under"), f"`{one.id}` stands under itself")
+            if not any(limit.layer == one.id for limit in self.charter.limits):
+                yield warning(entry.at("id"), f"layer `{one.id}` sets no limit, so it says nothing")
+
+    def limits(self) -> Iterator[Problem]:
+        known: Mapping[str, tuple[Iterable[str], str]] = {
+            "parties": (self.parties, "party"),
+            "owners": (self.parties, "party"),
+            "grades": ([one.id for one in self.charter.grades], "grade"),
+            "pillars": ([one.id for one in self.charter.pillars], "pillar"),
+            "projects": (self.projects, "project"),
+            "purposes": ([one.id for one in self.charter.purposes], "purpose"),
+        }
+        for limit, entry in zip(self.charter.limits, self.entries("limits"), strict=True):
+            if limit.layer:
+                yield from self.known(entry.at("layer"), limit.layer, [o.id for o in self.charter.layers], "layer")
+            for key, (names, what) in known.items():
+                yield from self.all_known(entry, key, getattr(limit, key), names, what)
+            yield from self.contradiction(limit, entry)
+            for node, test in zip(_items(entry.at("needs")), limit.needs, strict=True):
+                yield from self.test(node, test)
+
+    def contradiction(self, limit: Limit, entry: Map) -> Iterator[Problem]:
+        """A limit that is about nothing."""
+        members = set(self.charter.members)
+        if limit.to == "outsiders" and limit.parties and set(limit.parties) <= members:
+            yield error(entry.at("to"), f"`{limit.id}` is about outsiders, and names members only")
+        if limit.to == "members" and limit.parties and not set(limit.parties) & members:
+            yield error(entry.at("to"), f"`{limit.id}` is about members, and names none")
+        pillars = {self.projects[one].pillar for one in limit.projects if one in self.projects}
+        if limit.projects and limit.pillars and not pillars & set(limit.pillars):
+            yield error(entry.at("pillars"), f"none of the projects of `{limit.id}` is of these pillars")
+
+    def test(self, node: Node, test: Test) -> Iterator[Problem]:
+        if not isinstance(node, Map):
+            return
+        for inner, one in zip(_items(node.at("any")), test.any, strict=True):
+            yield from self.test(inner, one)
+        if test.attribute:
+            yield from self.known(
+                node.at("attribute"), test.attribute, [one.id for one in self.charter.attributes], "attribute"
+            )
+        if test.by:
+            laws = [one.id for one in self.charter.jurisdictions]
+            yield from self.known(node.at("by"), test.by, laws, "jurisdiction")
+        if test.instrument and test.instrument not in {one.kind for one in self.charter.instruments}:
+            words = f"no instrument of kind `{test.instrument}` is listed: nobody could meet this"
+            yield warning(node.at("instrument"), words)
+
+    def background(self) -> Iterator[Problem]:
+        purposes = [one.id for one in self.charter.purposes]
+        for one, entry in zip(self.charter.background or (), self.entries("background"), strict=True):
+            yield from self.known(entry.at("item"), one.item.partition("/")[0], self.parties, "party")
+            yield from self.all_known(entry, "except_for", one.except_for, purposes, "purpose")
+
+    def exits(self) -> Iterator[Problem]:
+        for one, entry in zip(self.charter.exits, self.entries("exits"), strict=True):
+            yield from _twice(self.entries("keeps", entry), "id")
+            yield from _twice(self.entries("owes", entry), "id")
+            if one.kind in {"default", "excluded"} and not one.decided_by:
+                words = f"nobody decides that a party leaves by `{one.kind}`: a power that nobody holds"
+                yield error(entry.at("kind"), words, hint="`decided_by: expel`")
+            if one.kind == "own_wish" and one.notice is not None:
+                other = self.charter.withdrawal
+                if (one.notice, one.year_ends) != (other.notice, other.year_ends):
+                    words = f"leaving at one's own wish takes {one.notice} here and {other.notice} under `withdrawal`"
+                    yield error(entry.at("notice"), words, hint="one of the two")
+
+
+def _climb(above: Mapping[str, str], start: str) -> list[str]:
+    """What lies above, step by step, until it ends or comes round."""
+    found: list[str] = []
+    one = above.get(start, "")
+    while one and one not in found:
+        found.append(one)
+        one = above.get(one, "")
+    return found
+
+
+def _overlap(one: Decision, other: Decision) -> bool:
+    """Whether there are matters that both entries are about."""
+    for key in ("pillars", "projects", "grades"):
+        mine, theirs = set(getattr(one, key)), set(getattr(other, key))
+        if mine and theirs and not mine & theirs:
+            return False
+    if one.sections and other.sections and not set(one.sections) & set(other.sections):
+        return False
+    return one.ends == other.ends
+
+
+def _over(charter: Charter, root: Map, day: Date) -> Iterator[Problem]:
+    """What is over on a day: instruments, projects, parties, windows, and limits that no release can meet any more."""
+    ended: list[tuple[str, Sequence[tuple[str, Date | None]], str]] = [
+        ("instruments", [(one.id, one.term.last) for one in charter.instruments], "is over since"),
+        ("projects", [(one.id, one.term.last) for one in charter.projects], "is over since"),
+        ("parties", [(one.id, one.until) for one in charter.parties], "is a party no more since"),
+    ]
+    for section, last_days, words in ended:
+        for (name, last), entry in zip(last_days, _groups(root.at(section)), strict=True):
+            if last is not None and last < day:
+                yield warning(entry.at("until" if section == "parties" else "term"), f"`{name}` {words} {last}")
+    for one, entry in zip(charter.windows, _groups(root.at("windows")), strict=True):
+        if one.date < day:
+            where = entry.at("no_later_than" if one.latest else "date")
+            yield warning(where, f"the {one.what} of `{one.party}` was on {one.date}", hint="name the next one")
+    for limit, entry in zip(charter.limits, _groups(root.at("limits")), strict=True):
+        for test in limit.needs:
+            if test.until and test.until < day:
+                yield warning(entry.at("needs"), f"nothing meets `{limit.id}` since {test.until}")
+
+
+def _groups(node: Node) -> list[Map]:
+    return [one for one in _items(node) if isinstance(one, Map)]
 
 
 def error(where: Node, message: str, *, hint: str = "") -> Problem:

@@ -4,6 +4,8 @@ Values only: `draft` reads them from a text, `check` judges whether they fit one
 partnership.
 
 * Ids are unique within their section, clauses in the whole text; every entry has one.
+* Engine 1 and engine 2 are two languages of one shape: what only engine 2 knows has a value that says nothing in texts
+  of engine 1 (spec/charter.md, "Engine 2").
 * `says` is the clause in plain words, `source` where it comes from, `basis` what kind of source that is (`assumption`:
   ours, no text found).
 * A lookup of something that is not there raises `errors.NotFound`.
@@ -13,7 +15,7 @@ from __future__ import annotations
 
 import calendar
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final, Literal, TypeVar, get_args
 
 import msgspec
@@ -22,17 +24,28 @@ from relto.charter.text import Amount, Date, Span
 from relto.errors import NotFound
 from relto.label import Equivalence, Group, Level
 
-ENGINES: Final = (1,)
-# The decision rules that engine 1 can evaluate: each has its line in `relto.acts.tally`.
-EVALUATED: Final = ("unanimity", "owner", "k_of_n", "majority", "all_affected")
+ENGINES: Final = (1, 2)
+# The decision rules that each engine can evaluate: each has its line in `relto.charter.rules`.
+EVALUATED: Final[dict[int, tuple[str, ...]]] = {
+    1: ("unanimity", "owner", "k_of_n", "majority", "all_affected"),
+    2: ("unanimity", "owner", "k_of_n", "majority", "all_affected", "fraction", "double_majority", "weighted"),
+}
 
 T = TypeVar("T")
 
-Grade = Literal["member", "participant", "observer"]
+GRADES: Final = ("member", "participant", "observer")  # where a text declares none
 Access = Literal["closed", "open_per_project"]
 JointAct = Literal["charter", "project", "engage", "renew", "end", "admit", "expel"]
-Rule = Literal["unanimity", "owner", "k_of_n", "majority", "all_affected"]
+Rule = Literal["unanimity", "owner", "k_of_n", "majority", "all_affected", "fraction", "double_majority", "weighted"]
 Voters = Literal["members", "other_members", "participants", "owners"]
+Of = Literal["all", "cast"]
+Silence = Literal["refuses", "consents", "abstains"]
+Votes = Literal["all", "own_projects", "none"]
+Receives = Literal["own_projects", "by_engagement"]
+ExitKind = Literal["own_wish", "default", "excluded", "project_only", "whole"]
+ShareOf = Literal["money", "work"]
+Whom = Literal["all", "members", "outsiders"]
+Made = Literal["all", "background", "results"]
 Suspends = Literal["those_whose_consent_was_required", "any_member", "owner"]
 Share = Literal["one", "all", "k_of_n"]
 OfficerAct = Literal["determine", "relabel", "licence"]
@@ -65,13 +78,52 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     basis: Basis = ""
 
 
+class Grade(Entry, frozen=True, kw_only=True):
+    """What a grade of party carries.
+
+    votes: on everything (a member), on matters of the projects it takes part in, or on nothing. signs: it consents to
+    the charter and to what changes it for itself. receives: what belongs to the projects it takes part in, or nothing
+    without an engagement.
+    """
+
+    id: str
+    votes: Votes = "none"
+    signs: bool = False
+    receives: Receives = "by_engagement"
+
+
+class Former(msgspec.Struct, frozen=True, kw_only=True):
+    """A grade that a party had before, and for which days."""
+
+    grade: str
+    term: Span
+
+
 class Party(Entry, frozen=True, kw_only=True):
+    """until: its last day, where it has one. votes: its weight under rule `weighted`. attributes: declared words."""
+
     id: str
     name: str
     code: str  # as markings write it
-    grade: Grade
+    grade: str
     since: Date
     offices: str = ""
+    until: Date | None = None
+    formerly: tuple[Former, ...] = ()
+    votes: int = 1
+    attributes: tuple[str, ...] = ()
+
+    def grade_on(self, day: Date) -> str:
+        """The grade on a day; empty before the first and after the last one."""
+        if self.since <= day and (self.until is None or day <= self.until):
+            return self.grade
+        return next((one.grade for one in self.formerly if one.term.holds(day)), "")
+
+
+class Attribute(Entry, frozen=True, kw_only=True):
+    """A word that may stand at a party, and what it means: funded, established in a member state, in default."""
+
+    id: str
 
 
 class Pillar(Entry, frozen=True, kw_only=True):
@@ -89,6 +141,14 @@ class Area(Entry, frozen=True, kw_only=True):
     pillar: str
 
 
+class Contribution(msgspec.Struct, frozen=True, kw_only=True):
+    """A share in a project, in parts of whatever the shares add up to."""
+
+    party: str
+    of: ShareOf
+    parts: int
+
+
 class Project(Entry, frozen=True, kw_only=True):
     id: str
     name: str
@@ -98,26 +158,56 @@ class Project(Entry, frozen=True, kw_only=True):
     lead: str = ""
     instrument: str = ""
     term: Span = Span()
+    within: str = ""  # the project that it is a part of: it runs only while that one runs
+    shares: tuple[Contribution, ...] = ()
 
     def holds_on(self, day: Date) -> bool:
         return self.term.holds(day)
 
 
 class Purpose(Entry, frozen=True, kw_only=True):
-    """A declared purpose. `projects`: those that allow it; empty: all of them."""
+    """A declared purpose. `projects`: those that allow it; empty: all of them. `terms`: on what terms it is given."""
 
     id: str
     name: str
     projects: tuple[str, ...] = ()
+    terms: str = ""
 
     def fits(self, project: str) -> bool:
         return not self.projects or project in self.projects
 
 
+class Fraction(msgspec.Struct, frozen=True, kw_only=True):
+    """`2/3`. A part reaches it when it is at least so much of the whole."""
+
+    part: int
+    whole: int
+
+    def reached(self, have: int, of: int) -> bool:
+        return have * self.whole >= self.part * of
+
+    def __str__(self) -> str:
+        return f"{self.part}/{self.whole}"
+
+
+class Assent(msgspec.Struct, frozen=True, kw_only=True):
+    """A party whose consent is needed besides the vote: a funder. silence: what its silence means at the deadline."""
+
+    party: str
+    silence: Silence = "refuses"
+
+
+class Veto(msgspec.Struct, frozen=True, kw_only=True):
+    """A reasoned veto: a refusal by one of the voters whose reason begins with one of these grounds and a colon."""
+
+    grounds: tuple[str, ...]
+
+
 class Decision(Entry, frozen=True, kw_only=True):
     """How one kind of joint act is decided.
 
-    `bound_consents`: the party to be bound consents too, besides the voters.
+    `bound_consents`: the party to be bound consents too, besides the voters. What follows it is of engine 2. `pillars`,
+    `projects`, `grades`, `sections`, `of`: the entry is about these matters only, and stands before the general one.
     """
 
     act: JointAct
@@ -125,6 +215,31 @@ class Decision(Entry, frozen=True, kw_only=True):
     voters: Voters
     k: int = 0
     bound_consents: bool = True
+    counted: Of = "all"
+    share: Fraction | None = None
+    contributions: Fraction | None = None
+    blocked_by: int = 0
+    quorum: Fraction | None = None
+    silence: Silence = "refuses"
+    open_days: int = 0
+    assent: tuple[Assent, ...] = ()
+    veto: Veto | None = None
+    pillars: tuple[str, ...] = ()
+    projects: tuple[str, ...] = ()
+    grades: tuple[str, ...] = ()
+    sections: tuple[str, ...] = ()
+    ends: Literal["", "project", "engagement"] = ""
+
+    @property
+    def general(self) -> bool:
+        return not (self.pillars or self.projects or self.grades or self.sections or self.ends)
+
+
+class SuspendedVote(Entry, frozen=True, kw_only=True):
+    """A party that has no vote for now: on everything, or on matters of these projects. It is not counted either."""
+
+    party: str
+    projects: tuple[str, ...] = ()
 
 
 class Suspension(Entry, frozen=True, kw_only=True):
@@ -175,6 +290,64 @@ class Jurisdiction(Entry, frozen=True, kw_only=True):
     adopter: str
 
 
+class Layer(Entry, frozen=True, kw_only=True):
+    """A text above or below this one, or one party's own: its limits narrow what the others leave."""
+
+    id: str
+    name: str
+    under: str = ""
+
+
+class Test(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that a limit asks for. Exactly one member says something.
+
+    attested: the recipient's party attests this of its organisation. agreed: owner's and recipient's party each attest
+    it with the other. instrument: a listed one of this kind between the two states is in force. determined: an officer
+    of the owner, or of the party that adopts the law `by`, judged that it holds, of the very request where `each_time`.
+    attribute: the recipient's party bears this word. until: the last day. after_project: so long after the project's
+    last day. asked_in: the states from which it may be asked.
+    """
+
+    attested: str = ""
+    agreed: str = ""
+    instrument: str = ""
+    determined: str = ""
+    by: str = ""
+    each_time: bool = False
+    attribute: str = ""
+    until: Date = ""
+    after_project: Amount | None = None
+    asked_in: tuple[str, ...] = ()
+    any: tuple[Test, ...] = ()
+
+
+class Limit(Entry, frozen=True, kw_only=True):
+    """A condition on releases that holds beside everything else: it can narrow and nothing more.
+
+    It is about those releases that agree with all of `to` (kinds of party) or `parties`, `pillars`, `projects`,
+    `purposes`, `owners` and `made`; empty means every one.
+    """
+
+    id: str
+    layer: str = ""
+    to: Whom = "all"
+    parties: tuple[str, ...] = ()
+    grades: tuple[str, ...] = ()
+    pillars: tuple[str, ...] = ()
+    projects: tuple[str, ...] = ()
+    purposes: tuple[str, ...] = ()
+    owners: tuple[str, ...] = ()
+    made: Made = "all"
+    needs: tuple[Test, ...] = ()
+
+
+class Background(Entry, frozen=True, kw_only=True):
+    """An item of background that its owner listed, and the purposes for which it is not to be had."""
+
+    item: str
+    except_for: tuple[str, ...] = ()
+
+
 class Instrument(Entry, frozen=True, kw_only=True):
     """A treaty or arrangement between two states, by their codes. It is evidence for admission, not a right."""
 
@@ -190,36 +363,68 @@ class Instrument(Entry, frozen=True, kw_only=True):
 
 
 class Criterion(Entry, frozen=True, kw_only=True):
-    """`judged`: each party judges for itself. `all_pairs`: an instrument of this kind in force with each member."""
+    """`judged`: each party judges for itself. `all_pairs`: an instrument of this kind in force with each member.
+    `attested`: the candidate attests this of itself."""
 
     id: str
     name: str
-    kind: Literal["judged", "all_pairs"]
+    kind: Literal["judged", "all_pairs", "attested"]
     instrument: str = ""
+    claim: str = ""
 
 
 class Duty(Entry, frozen=True, kw_only=True):
-    """A duty that survives an exit."""
+    """A duty that survives an exit; `lasts`: for so long after it, else without end."""
 
     id: str
+    lasts: Amount | None = None
+
+    def last_day(self, left: Date) -> Date | None:
+        """Its last day, counted from the day of the exit; None: it has no end."""
+        return None if self.lasts is None else later(left, self.lasts)
 
 
 class Withdrawal(Entry, frozen=True, kw_only=True):
+    """year_ends: `12-31`; the notice then runs on to the end of the year in which it would end."""
+
     notice: Amount
     duties: tuple[Duty, ...]
+    year_ends: str = ""
 
     def effective(self, on: Date) -> Date:
         """The day from which a withdrawal declared on `on` counts."""
-        return later(on, self.notice)
+        return counts_from(on, self.notice, self.year_ends)
+
+
+class Exit(Entry, frozen=True, kw_only=True):
+    """One way out: its notice, the joint act that decides it if one does, what the leaver keeps and owes."""
+
+    kind: ExitKind
+    notice: Amount | None = None
+    year_ends: str = ""
+    decided_by: str = ""
+    keeps: tuple[Duty, ...] = ()
+    owes: tuple[Duty, ...] = ()
+
+    def effective(self, on: Date) -> Date:
+        """The day from which it counts when it is declared or decided on `on`."""
+        return on if self.notice is None else counts_from(on, self.notice, self.year_ends)
 
 
 class Window(Entry, frozen=True, kw_only=True):
-    """Something outside that sets a date: an election. `latest`: it comes no later than the date, maybe before."""
+    """Something outside that sets a date: an election. `latest`: it comes no later than the date, maybe before.
+
+    caretaker: days in which the party's government binds it to nothing new: a consent dated in them is void.
+    """
 
     party: str
     what: str
     date: Date
     latest: bool = False
+    caretaker: Span = Span()
+
+    def closed(self, day: Date) -> bool:
+        return self.caretaker != Span() and self.caretaker.holds(day)
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
@@ -302,13 +507,45 @@ class Charter(msgspec.Struct, frozen=True, kw_only=True):
     withdrawal: Withdrawal
     windows: tuple[Window, ...]
     candidates: tuple[Candidate, ...]
+    grades: tuple[Grade, ...] = ()
+    attributes: tuple[Attribute, ...] = ()
+    suspended_votes: tuple[SuspendedVote, ...] = ()
+    layers: tuple[Layer, ...] = ()
+    limits: tuple[Limit, ...] = ()
+    background: tuple[Background, ...] | None = None  # None: the charter asks for no list
+    exits: tuple[Exit, ...] = ()
     clauses: tuple[Clause, ...]
     digest: bytes
 
     @property
     def members(self) -> tuple[str, ...]:
-        """The parties that vote, in the order of the text."""
-        return tuple(one.id for one in self.parties if one.grade == "member")
+        """The parties that vote on everything, in the order of the text."""
+        full = self._graded(lambda one: one.votes == "all")
+        return tuple(one.id for one in self.parties if one.grade in full)
+
+    @property
+    def signatories(self) -> tuple[str, ...]:
+        """The members, and the parties of lesser grades that consent to the charter."""
+        signing = self._graded(lambda one: one.signs)
+        return tuple(one.id for one in self.parties if one.grade in signing)
+
+    @property
+    def project_voters(self) -> tuple[str, ...]:
+        """The parties that have a vote in the projects they take part in."""
+        voting = self._graded(lambda one: one.votes != "none")
+        return tuple(one.id for one in self.parties if one.grade in voting)
+
+    @property
+    def insiders(self) -> tuple[str, ...]:
+        """The parties that receive what belongs to the projects they take part in, without an engagement."""
+        receiving = self._graded(lambda one: one.receives == "own_projects")
+        return tuple(one.id for one in self.parties if one.grade in receiving)
+
+    def _graded(self, which: Callable[[Grade], bool]) -> set[str]:
+        """The grades of this kind. Where the text declares none, a member is everything and the others are nothing."""
+        if not self.grades:
+            return {"member"}
+        return {one.id for one in self.grades if which(one)}
 
     def party(self, name: str) -> Party:
         return _find("party", name, ((one.id, one) for one in self.parties))
@@ -329,10 +566,21 @@ class Charter(msgspec.Struct, frozen=True, kw_only=True):
         return _find("purpose", name, ((one.id, one) for one in self.purposes))
 
     def decision(self, act: str) -> Decision:
-        return _find("decision rule for", act, ((one.act, one) for one in self.decisions))
+        """The general rule for an act; what stands beside it for some matters only, `rules.rule_for` finds."""
+        return _find("decision rule for", act, ((one.act, one) for one in self.decisions if one.general))
 
     def jurisdiction(self, name: str) -> Jurisdiction:
         return _find("jurisdiction", name, ((one.id, one) for one in self.jurisdictions))
+
+    def layer(self, name: str) -> Layer:
+        return _find("layer", name, ((one.id, one) for one in self.layers))
+
+    def exit(self, kind: str) -> Exit:
+        return _find("kind of exit", kind, ((one.kind, one) for one in self.exits))
+
+    def closed(self, party: str, day: Date) -> Window | None:
+        """The caretaker period of a party that holds a day."""
+        return next((one for one in self.windows if one.party == party and one.closed(day)), None)
 
     def candidate(self, name: str) -> Candidate:
         return _find("candidate", name, ((one.id, one) for one in self.candidates))
@@ -341,16 +589,21 @@ class Charter(msgspec.Struct, frozen=True, kw_only=True):
         return _find("clause", name, ((one.id, one) for one in self.clauses))
 
     def voters(self, act: str, *, project: str = "", concerned: str = "") -> tuple[str, ...]:
-        """Who votes on a joint act.
+        """Who votes on a joint act by the general rule for it.
 
         `project`: the one it is about; `concerned`: the party to be expelled, or the owner.
         """
-        whose = self.decision(act).voters
-        if whose == "participants":
-            return tuple(one for one in self.project(project).participants if one in self.members)
-        if whose == "owners":
-            return (concerned,)
-        return tuple(one for one in self.members if whose == "members" or one != concerned)
+        taking_part = self.project(project).participants if self.decision(act).voters == "participants" else ()
+        return self.electorate(self.decision(act), participants=taking_part, concerned=(concerned,))
+
+    def electorate(self, rule: Decision, *, participants: Iterable[str], concerned: Iterable[str]) -> tuple[str, ...]:
+        """Who votes by this rule; suspended votes are not taken away here."""
+        left_out = set(concerned)
+        if rule.voters == "participants":
+            return tuple(one for one in participants if one in self.project_voters)
+        if rule.voters == "owners":
+            return tuple(concerned)
+        return tuple(one for one in self.members if rule.voters == "members" or one not in left_out)
 
     def officers(self, act: str) -> int:
         """How many officers sign what such an act grants."""
@@ -426,3 +679,14 @@ def later(day: Date, by: Amount) -> Date:
     if year > dt.MAXYEAR:
         return dt.date.max.isoformat()
     return dt.date(year, month + 1, min(start.day, calendar.monthrange(year, month + 1)[1])).isoformat()
+
+
+def counts_from(on: Date, notice: Amount, year_ends: str = "") -> Date:
+    """The day from which a notice given on `on` counts; with `year_ends`, the day after the end of that year."""
+    day = later(on, notice)
+    if not year_ends:
+        return day
+    last = f"{day[:4]}-{year_ends}"
+    if last < day:
+        last = f"{int(day[:4]) + 1:04d}-{year_ends}"
+    return later(last, Amount(number=1, unit="days"))

@@ -24,7 +24,7 @@ import difflib
 import hashlib
 import re
 from collections.abc import Callable, Iterator
-from typing import Any, Final, TypeVar, overload
+from typing import Any, Final, Generic, TypeVar, overload
 
 import msgspec
 import yaml
@@ -48,7 +48,6 @@ _HIDDEN: Final = re.compile(
 )
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _INTEGER: Final = re.compile(rf"0|[1-9][0-9]{{0,{DIGITS_MAX - 1}}}")
-_WORD: Final = re.compile(r"[a-z0-9-]{1,64}")
 _CURRENCY: Final = re.compile(r"[A-Z]{3}")
 
 
@@ -133,6 +132,26 @@ class List(Node):
 
 
 Reader = Callable[[Node], T]
+Schema = dict[str, Any]
+
+
+class Reads(Generic[T]):
+    """A reader that can say what it reads: a JSON Schema, and values of its kind, one for each way a text may go on.
+
+    `relto charter schema` is made of these, so that it cannot say anything else than the reader does.
+    """
+
+    __slots__ = ("_read", "_schema", "values")
+
+    def __init__(self, read: Reader[T], schema: Schema | Callable[[], Schema], *values: T) -> None:
+        self._read, self._schema, self.values = read, schema, values
+
+    def __call__(self, node: Node) -> T:
+        return self._read(node)
+
+    @property
+    def schema(self) -> Schema:
+        return self._schema() if callable(self._schema) else self._schema
 
 
 class _Required:
@@ -168,7 +187,18 @@ class Map(Node):
         return self._entries[key][1] if key in self._entries else self
 
     def key_at(self, key: str) -> Node:
-        return self._entries[key][0]
+        """The key itself, or this map where it is absent."""
+        return self._entries[key][0] if key in self._entries else self
+
+    def without(self, key: str) -> Map:
+        """The same lines but one."""
+        left = {name: entry for name, entry in self._entries.items() if name != key}
+        return Map(self.file, self.line, self.column, left)
+
+    def having(self, key: str, value: Node) -> Map:
+        """The same lines with another value under a key that stands there."""
+        changed = {name: (word, value if name == key else node) for name, (word, node) in self._entries.items()}
+        return Map(self.file, self.line, self.column, changed)
 
     @overload
     def take(self, key: str, reader: Reader[T]) -> T: ...
@@ -181,10 +211,10 @@ class Map(Node):
             return reader(self._entries[key][1])
         if isinstance(default, _Required):
             near = _nearest(key, [name for name in self._entries if name not in self._asked])
-            raise self.refuse(
-                f"`{key}` is missing here",
-                hint=f"did you write `{near}` for `{key}`?" if near else f"add a line `{key}: …`",
-            )
+            if near:  # where the slip is, not where the group of lines begins
+                words = f"`{shown(near)}` stands here, and `{key}` is missing"
+                raise self.key_at(near).refuse(words, hint=f"did you mean `{key}`?")
+            raise self.refuse(f"`{key}` is missing here", hint=f"add a line `{key}: …`")
         return default
 
     def take_all(self, key_reader: Reader[T], value_reader: Reader[D]) -> tuple[tuple[T, D], ...]:
@@ -439,16 +469,19 @@ def scalar(node: Node) -> str:
     return node.value
 
 
-def text(node: Node) -> str:
-    """Words for people; not empty. A block text (`|`, `>`) loses the line break at its end."""
+def _text(node: Node) -> str:
     value = scalar(node).removesuffix("\n")
     if not value or value != value.strip():
         raise node.refuse("a text is empty, or begins or ends with a blank")
     return value
 
 
-def matching(pattern: str | re.Pattern[str], what: str) -> Reader[str]:
-    """A text in a given form; `what` names the form in the error."""
+# Words for people; not empty. A block text (`|`, `>`) loses the line break at its end.
+text: Final = Reads(_text, {"type": "string", "minLength": 1, "pattern": r"^\S([\s\S]*\S)?\n?$"}, "words")
+
+
+def matching(pattern: str, what: str, *values: str) -> Reads[str]:
+    """A text in a given form; `what` names the form in the error. values: some that have it."""
     compiled = re.compile(pattern)
 
     def reader(node: Node) -> str:
@@ -457,13 +490,13 @@ def matching(pattern: str | re.Pattern[str], what: str) -> Reader[str]:
             raise node.refuse(f"`{shown(value)}` is not {what}")
         return value
 
-    return reader
+    return Reads(reader, {"type": "string", "pattern": f"^(?:{pattern})$", "description": what}, *values)
 
 
-word: Final = matching(_WORD, "an id: 1 to 64 of a-z, 0-9 and `-`")
+word: Final = matching(r"[a-z0-9-]{1,64}", "an id: 1 to 64 of a-z, 0-9 and `-`", "a-word")
 
 
-def choice(*words: str) -> Reader[str]:
+def choice(*words: str) -> Reads[str]:
     """One of a closed list of words."""
 
     def reader(node: Node) -> str:
@@ -477,18 +510,38 @@ def choice(*words: str) -> Reader[str]:
             )
         return value
 
-    return reader
+    return Reads(reader, {"enum": list(words)}, *words)
 
 
-def flag(node: Node) -> bool:
+def _flag(node: Node) -> bool:
     value = scalar(node)
     if value not in {"true", "false"}:
         raise node.refuse(f"`{shown(value)}` is neither `true` nor `false`")
     return value == "true"
 
 
-def number(node: Node) -> int:
+# An editor reads the bare words as what its YAML makes of them, hence the second type of these and of numbers.
+flag: Final = Reads(_flag, {"enum": ["true", "false", True, False]}, True, False)  # noqa: FBT003
+
+
+def _number(node: Node) -> int:
     return _integer(node, scalar(node))
+
+
+_DIGITS: Final = {"type": "string", "pattern": f"^(?:{_INTEGER.pattern})$"}
+number: Final = Reads(_number, {"anyOf": [{"type": "integer", "minimum": 0}, _DIGITS]}, 1)
+
+
+def from_to(low: int, high: int) -> Reads[int]:
+    """A whole number between these, both included."""
+
+    def reader(node: Node) -> int:
+        found = _number(node)
+        if not low <= found <= high:
+            raise node.refuse(f"{found} is not between {low} and {high}")
+        return found
+
+    return Reads(reader, {"anyOf": [{"type": "integer", "minimum": low, "maximum": high}, _DIGITS]}, low)
 
 
 def _integer(node: Node, digits: str) -> int:
@@ -498,7 +551,7 @@ def _integer(node: Node, digits: str) -> int:
     return int(digits)
 
 
-def amount(*units: str) -> Reader[Amount]:
+def amount(*units: str) -> Reads[Amount]:
     """`7 days`: a whole number, one blank, one of `units` (given in the plural; `1 day` in the singular)."""
 
     def reader(node: Node) -> Amount:
@@ -512,15 +565,24 @@ def amount(*units: str) -> Reader[Amount]:
             )
         return found
 
-    return reader
+    ends = "|".join(unit[:-1] + "s?" for unit in units)
+    pattern = f"^(?:{_INTEGER.pattern}) (?:{ends})$"
+    return Reads(reader, {"type": "string", "pattern": pattern}, Amount(number=1, unit=units[0]))
 
 
-def money(node: Node) -> Money:
+def _money(node: Node) -> Money:
     value = scalar(node)
     digits, _, currency = value.partition(" ")
     if not _CURRENCY.fullmatch(currency):
         raise node.refuse(f"`{shown(value)}` is not an amount of money", hint="write it as `25000000 USD`")
     return Money(amount=_integer(node, digits), currency=currency)
+
+
+money: Final = Reads(
+    _money,
+    {"type": "string", "pattern": f"^(?:{_INTEGER.pattern}) [A-Z]{{3}}$"},
+    Money(amount=1, currency="USD"),
+)
 
 
 def is_date(value: str) -> bool:
@@ -534,14 +596,17 @@ def is_date(value: str) -> bool:
     return True
 
 
-def date(node: Node) -> Date:
+def _date(node: Node) -> Date:
     value = scalar(node)
     if not is_date(value):
         raise node.refuse(f"`{shown(value)}` is not a day of the calendar", hint="write it as `2024-09-01`")
     return value
 
 
-def span(node: Node) -> Span:
+date: Final = Reads(_date, {"type": "string", "pattern": f"^{_DATE.pattern}$"}, "2024-09-01")
+
+
+def _span(node: Node) -> Span:
     value = scalar(node)
     first, dots, last = value.partition("..")
     good = all(is_date(end) for end in (first, last) if end)
@@ -553,6 +618,13 @@ def span(node: Node) -> Span:
     if first and last and last < first:
         raise node.refuse(f"the range `{value}` ends before it begins")
     return Span(first=first or None, last=last or None)
+
+
+span: Final = Reads(
+    _span,
+    {"type": "string", "pattern": f"^(?:{_DATE.pattern}\\.\\.(?:{_DATE.pattern})?|\\.\\.{_DATE.pattern})$"},
+    Span(first="2024-09-01"),
+)
 
 
 def listing(node: Node) -> List:
@@ -569,12 +641,17 @@ def mapping(node: Node) -> Map:
     return node
 
 
-def list_of(reader: Reader[T], *, least: int = 0, repeats: bool = False) -> Reader[tuple[T, ...]]:
-    """A list whose items `reader` types; at least `least` of them, none twice unless `repeats`."""
+def list_of(
+    reader: Reader[T], *, least: int = 0, most: int | None = None, repeats: bool = False
+) -> Reads[tuple[T, ...]]:
+    """A list whose items `reader` types; `least` to `most` of them, none twice unless `repeats`."""
 
     def read_list(node: Node) -> tuple[T, ...]:
+        found = listing(node)
+        if most is not None and not least <= len(found) <= most:
+            raise found.refuse(f"this list has {len(found)} entries; from {least} to {most} can stand here")
         items: list[T] = []
-        for each in (found := listing(node)):
+        for each in found:
             item = reader(each)
             if not repeats and item in items:
                 raise each.refuse("this item stands in the list a second time", hint="delete one of them")
@@ -583,4 +660,10 @@ def list_of(reader: Reader[T], *, least: int = 0, repeats: bool = False) -> Read
             raise found.refuse("the list is empty" if least == 1 else f"the list has fewer than {least} items")
         return tuple(items)
 
-    return read_list
+    def schema() -> Schema:
+        bounds = {key: bound for key, bound in (("minItems", least), ("maxItems", most)) if bound}
+        unique = {} if repeats else {"uniqueItems": True}
+        return {"type": "array", "items": reader.schema if isinstance(reader, Reads) else {}, **bounds, **unique}
+
+    values = reader.values[:1] if isinstance(reader, Reads) else ()
+    return Reads(read_list, schema, values)

@@ -60,7 +60,7 @@ def judge(
     heads, tails = [one.finding for one in (*before, stopped, *fresh)], [one.finding for one in last]
     findings = (*heads, *said, *tails)
     answer = answer_of(one.value for one in findings if is_conjunct(one))
-    id_ = decision_id(question, answer, findings)
+    id_ = decision_id(question, answer, findings, case.charter.engine)
     ends = [*ends_of(findings), *(end for one in laws for end in one.ends), *owner_ends(case)]
     return Judged(conclude(answer, findings, [one.law for one in laws], ends, id_), ways)
 

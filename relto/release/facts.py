@@ -32,7 +32,7 @@ from relto.label import Label, Level
 from relto.law import UNKNOWN, Fact, Judgement, Says, Three, Used, Value, absent, evaluate
 from relto.law import Licence as LawLicence
 from relto.law import covers as licence_covers
-from relto.release.question import ENGINE, Question, day_before
+from relto.release.question import ENGINES, Question, day_before
 from relto.release.world import Reading, World, world_of
 
 SUFFICIENT: Final = ("party", "node")  # `person` never suffices for nationality, clearance or employment
@@ -434,8 +434,9 @@ def charter_of(register: Register) -> Charter:
     """Raises: NotFound before a partnership is founded; Refused for a charter of another engine."""
     if register.charter is None:
         raise NotFound("no partnership is founded in this register", hint="`relto act list` shows what is missing")
-    if register.charter.engine != ENGINE:
-        raise Refused(f"the charter asks for engine {register.charter.engine}, and this is engine {ENGINE}")
+    if register.charter.engine not in ENGINES:
+        known = ", ".join(map(str, ENGINES))
+        raise Refused(f"the charter asks for engine {register.charter.engine}, and known here are {known}")
     return register.charter
 
 

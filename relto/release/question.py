@@ -17,7 +17,9 @@ from relto.acts import AuthorityRef, Money, RecipientClass, Saying
 from relto.errors import EXIT_DENY, EXIT_PERMIT, EXIT_UNDETERMINED
 from relto.law import Fact, Finding, Says, Three
 
-ENGINE = 1  # a change of meaning is a new number; old ones stay until no retained release names them
+# A change of meaning is a new number; old ones stay until no retained release names them. The charter names it.
+ENGINES = (1, 2)
+ENGINE = 1  # of a charter that uses nothing of the second
 ID_PREFIX = b"relto decision v1\0"
 Answer = Literal["permit", "deny", "undetermined"]
 Method = Literal["key", "oral", "visual", "physical", "carried"]
@@ -118,7 +120,7 @@ def canonical(to: RecipientClass) -> RecipientClass:
     )
 
 
-def id_bytes(question: Question, answer: Answer, findings: tuple[Finding, ...]) -> bytes:
+def id_bytes(question: Question, answer: Answer, findings: tuple[Finding, ...], engine: int = ENGINE) -> bytes:
     """What the decision id is the SHA-256 of: the prefix, then canonical JSON (spec/decision.md, "The id").
 
     The day is not in it: only what comparisons with it yielded. Nor are words, sight, pseudonym or request.
@@ -136,12 +138,12 @@ def id_bytes(question: Question, answer: Answer, findings: tuple[Finding, ...]) 
     if not isinstance(question.value, UnsetType):
         asked["value"] = question.value
     rows = [[one.rule, one.value.value, sorted(map(_fact_row, one.facts))] for one in findings]
-    view = {"answer": answer, "engine": ENGINE, "findings": rows, "question": asked}
+    view = {"answer": answer, "engine": engine, "findings": rows, "question": asked}
     return ID_PREFIX + msgspec.json.encode(view, order="sorted")
 
 
-def decision_id(question: Question, answer: Answer, findings: tuple[Finding, ...]) -> str:
-    return hashlib.sha256(id_bytes(question, answer, findings)).hexdigest()
+def decision_id(question: Question, answer: Answer, findings: tuple[Finding, ...], engine: int = ENGINE) -> str:
+    return hashlib.sha256(id_bytes(question, answer, findings, engine)).hexdigest()
 
 
 def _fact_row(fact: Fact) -> list[str]:

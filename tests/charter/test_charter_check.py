@@ -22,11 +22,12 @@ from relto.charter.draft import (
 from relto.charter.model import (
     Access,
     Basis,
-    Grade,
+    ExitKind,
     JointAct,
     OfficerAct,
     Rule,
     Share,
+    Silence,
     Stage,
     Standing,
     Status,
@@ -391,7 +392,7 @@ SPEC = (Path(__file__).parents[2] / "spec" / "charter.md").read_text()
 
 @pytest.mark.parametrize(
     "words",
-    [Access, Basis, Grade, JointAct, OfficerAct, Rule, Share, Stage, Standing, Status, Suspends, Voters],
+    [Access, Basis, ExitKind, JointAct, OfficerAct, Rule, Share, Silence, Stage, Standing, Status, Suspends, Voters],
     ids=str,
 )
 def test_the_specification_names_every_word_that_a_text_may_use(words: object) -> None:

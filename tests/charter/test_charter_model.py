@@ -292,7 +292,7 @@ def edited(old: str, new: str) -> bytes:
 @pytest.mark.parametrize(
     ("old", "new", "at", "words", "hint"),
     [
-        ("engine: 1", "engine: 2", "2\n", "engine 2 is not known here", "known: 1"),
+        ("engine: 1", "engine: 3", "3\n", "engine 3 is not known here", "known: 1, 2"),
         ("confirm: 2", "confirm: two", "two", "`two` is not a whole number", "digits only"),
         ("confirm: 2", "confirm: 0", "0\n", "0 is not between 1 and 64", ""),
         ("title: Lantern\n", "", "charter:", "`title` is missing here", "add a line"),
@@ -487,7 +487,7 @@ def test_one_more_party_leaves_every_line_above_as_it_was() -> None:
         ("http://127.0.0.1:8101", "ftp://127.0.0.1", "4:132", "is not the address of a node"),
         ("http://127.0.0.1:8101", "http://127.0.0.1:70000", "4:132", "there is no port 70000"),
         ("id: bree", "id: arda", "4:8", "this id stands here a second time"),
-        ("pinned", "pined", "1:1", "`pinned` is missing here"),
+        ("pinned", "pined", "2:1", "`pined` stands here, and `pinned` is missing"),
     ],
 )
 def test_a_party_list_is_refused_at_its_place(old: str, new: str, where: str, words: str) -> None:

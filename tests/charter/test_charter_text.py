@@ -150,8 +150,8 @@ def test_a_missing_key_is_named_with_what_stands_there_instead():
     root = read(b"x: {titel: AUKUS}\n", "t").root.take("x", grammar.mapping)
     with pytest.raises(errors.Malformed) as refusal:
         root.take("title", grammar.text)
-    assert (refusal.value.where, refusal.value.message) == ("t:1:4", "`title` is missing here")
-    assert refusal.value.hint == "did you write `titel` for `title`?"
+    assert (refusal.value.where, refusal.value.message) == ("t:1:5", "`titel` stands here, and `title` is missing")
+    assert refusal.value.hint == "did you mean `title`?"
 
 
 def test_take_all_types_the_rest():
