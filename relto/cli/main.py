@@ -40,7 +40,8 @@ Govern
 Hand over
   seal FILE --item I -o F.tdf · open F.tdf -o FILE · verify F.tdf|PROOF|ACT
 Run
-  node init|invite|join|serve · person add|list · login · sync · ledger verify|show|proof · audit
+  node init|invite|join|serve · person add|list · login · sync · audit
+  ledger verify|show|proof|policy|export
   demo                    the whole story on this machine
 
 Every command takes --node DIR (else RELTO_NODE, else this directory) and --json; `relto COMMAND -h` says more.
@@ -77,8 +78,15 @@ def parser() -> Parser:
     top.add_argument("-h", "--help", action="store_true")
     top.add_argument("--version", action="store_true")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
+<<<<<<< HEAD
     for name in MODULES:
         importlib.import_module(f"relto.cli.{name}").add(commands)
+=======
+    from relto.cli import decide, engagements, files, govern, keyaccess, labels, ledgers, nodes
+
+    for module in (decide, govern, engagements, files, keyaccess, ledgers, nodes, labels):
+        module.add(commands)
+>>>>>>> d3c6b54 (cli: verify, show, prove and export ledgers, for programs of others too)
     return top
 
 

@@ -16,8 +16,7 @@ from relto.cli import keeping
 from relto.cli.main import common, emit, node_dir
 from relto.cli.show import table
 from relto.errors import Conflict, Malformed
-from relto.keys import PublicKey, from_base64, to_base64
-from relto.ledger import Proof, Verifier, verify_log
+from relto.keys import from_base64, to_base64
 from relto.node import config as settings
 from relto.node import home, views
 from relto.node.desk import desk
@@ -78,17 +77,6 @@ def add(commands: Any) -> None:
     login.set_defaults(call=_login)
     sync = common(commands.add_parser("sync", help="fetch, verify and store the others' ledgers now"))
     sync.set_defaults(call=_sync)
-    ledger = commands.add_parser("ledger", help="ledgers and proofs").add_subparsers(
-        dest="verb", metavar="VERB", required=True
-    )
-    for verb, call in (("verify", _ledger_verify), ("show", _ledger_show)):
-        one = common(ledger.add_parser(verb))
-        one.add_argument("party", nargs="?")
-        one.set_defaults(call=call)
-    proof = common(ledger.add_parser("proof", help="a tlog-proof that an own act stands in the ledger"))
-    proof.add_argument("act")
-    proof.add_argument("-o", "--out", metavar="FILE")
-    proof.set_defaults(call=_ledger_proof)
     demo = common(commands.add_parser("demo", help="the whole story on this machine"), node=False)
     demo.add_argument("--dir", metavar="D", help="keep the directories there")
     demo.add_argument("--file", metavar="PATH", help="a file of your own for item A")
@@ -301,95 +289,6 @@ def _sync(options: argparse.Namespace) -> int:
     lines = [f"{party}: {row.get('error') or str(row['new']) + ' new'}" for party, row in found["parties"].items()]
     emit(found, as_json=options.json, lines=[*lines, f"{found['written']} acts written"])
     return 2 if any("error" in row for row in found["parties"].values()) else 0
-
-
-def _ledger_verify(options: argparse.Namespace) -> int:
-    node = open_node(node_dir(options))
-    wanted = [options.party] if options.party else sorted(node.register.parties)
-    reports: list[dict[str, Any]] = []
-    lines: list[str] = []
-    status = 0
-    for party in wanted:
-        state = node.register.party(party)
-        if node.store.head(state.origin) is None:
-            lines.append(f"{party}: held in parts; each entry was proven when it came")
-            reports.append({"party": party, "origin": state.origin, "size": state.size, "sound": True, "parts": True})
-            continue
-        key = node.register.scans[state.origin].chain[-1].keys.log.ed25519
-        report = verify_log(node.store, state.origin, Verifier.of_log(PublicKey(name=state.origin, ed25519=key)))
-        problem = report.problem or node.problems().get(state.origin, "")
-        reports.append(
-            {
-                "party": party,
-                "origin": state.origin,
-                "size": report.size,
-                "openings": report.openings,
-                "sound": not problem,
-                "problem": problem or None,
-                "index": report.index,
-            }
-        )
-        lines.append(
-            f"{party}: {state.origin}, {report.size} entries, {report.openings} open here: " + (problem or "sound")
-        )
-        status = status or (2 if problem else 0)
-    emit({"results": reports, "count": len(reports), "complete": True}, as_json=options.json, lines=lines)
-    return status
-
-
-def _ledger_show(options: argparse.Namespace) -> int:
-    node = open_node(node_dir(options))
-    party = options.party or node.me
-    state = node.register.party(party)
-    known = {one.index: one for one in node.register.scans[state.origin].stated}
-    void = {one.index: one for one in node.register.void if one.origin == state.origin}
-    rows: list[dict[str, Any]] = []
-    for index in range(state.size):
-        if index in known:
-            rows.append(
-                {
-                    "index": index,
-                    "kind": acts.kind_of(known[index].act),
-                    "id": known[index].id,
-                    "at": known[index].act.at,
-                }
-            )
-        elif index in void:
-            rows.append({"index": index, "kind": void[index].kind, "id": void[index].id, "void": void[index].why})
-        else:
-            rows.append({"index": index, "kind": None, "id": None})
-    lines = table(
-        [(r["index"], r["kind"] or "not open here", (r["id"] or "")[:16], r.get("void", "")) for r in rows],
-        ("entry", "kind", "id", "void"),
-    )
-    emit(views.listing(node.register, int(time.time() * 1000), rows), as_json=options.json, lines=lines)
-    return 0
-
-
-def _ledger_proof(options: argparse.Namespace) -> int:
-    from relto.ledger import tree_of
-
-    node = open_node(node_dir(options))
-    stated = node.register.act(options.act)
-    if stated.origin == node.origin:
-        desk(node_dir(options)).publish()
-    size, note = node.exported(stated.origin)
-    hashes = tree_of(node.store, stated.origin).inclusion(stated.index, size)
-    opening = {
-        index: (salt, envelope)
-        for index, salt, envelope in node.store.openings(stated.origin, stated.index, stated.index + 1)
-    }[stated.index]
-    leaf = node.store.leaves(stated.origin, stated.index, stated.index + 1)[0]
-    extra = msgspec.json.encode({"leaf": leaf, "salt": opening[0], "envelope": opening[1]})
-    proof = Proof(index=stated.index, hashes=tuple(hashes), note=note, extra=extra).encode()
-    if options.out:
-        Path(options.out).write_bytes(proof)
-    emit(
-        {"act": stated.id, "origin": stated.origin, "index": stated.index, "proof": proof.decode()},
-        as_json=options.json,
-        lines=[f"written to {options.out}"] if options.out else [proof.decode().rstrip()],
-    )
-    return 0
 
 
 def _demo(options: argparse.Namespace) -> int:

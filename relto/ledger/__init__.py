@@ -93,6 +93,7 @@ from relto.ledger.tiles import (
     parse_hashes,
     parse_path,
     tiles_of,
+    verify_tiles,
 )
 
 __all__ = [
@@ -168,5 +169,6 @@ __all__ = [
     "verify_fork",
     "verify_inclusion",
     "verify_log",
+    "verify_tiles",
     "witness_name",
 ]

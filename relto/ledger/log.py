@@ -110,11 +110,13 @@ class New(Struct, frozen=True, kw_only=True):
 class Report(Struct, frozen=True, kw_only=True):
     """What `verify_log` found.
 
-    `problem` is empty when all is well; `index` is the first bad entry, None where no single one is to blame.
+    `problem` is empty when all is well; `index` is the first bad entry, None where no single one is to blame. since: how
+    many entries were verified before and not again.
     """
 
     origin: str
     size: int
+    since: int = 0
     openings: int = 0
     problem: str = ""
     index: int | None = None
@@ -174,7 +176,7 @@ class Log:
         if signer.public.name != origin:
             raise Refused(f"`{signer.public.name}` is not the log key of `{origin}`")
         head = _head(shelf, origin)
-        report = _check(shelf, head, Verifier.of_log(signer.public))
+        report = _check(shelf, head, Verifier.of_log(signer.public), Frontier.empty())
         if not report.sound:
             raise Forged(report.problem, hint="let nothing sign for this log; restore it from a partner's mirror")
         return cls(shelf, signer, head)
@@ -354,20 +356,22 @@ def _leaf(shelf: Shelf, head: Head, index: int) -> bytes:
 # ── checks from stored bytes ──
 
 
-def verify_log(shelf: Shelf, origin: str, verifier: Verifier) -> Report:
+def verify_log(shelf: Shelf, origin: str, verifier: Verifier, since: Frontier | None = None) -> Report:
     """The whole log recomputed from its stored bytes: signature, every leaf, the edge, every opening.
 
+    since: the edge that was found at the last time; then only what came after is read again, and what came before is
+    held by the root: an altered entry under it is not noticed, an altered history is.
     Raises: NotFound; Unavailable. What is wrong with the log is in the report.
     """
-    found = _check(shelf, _head(shelf, origin), verifier)
+    found = _check(shelf, _head(shelf, origin), verifier, since or Frontier.empty())
     return _check_openings(shelf, found) if found.sound else found
 
 
-def _check(shelf: Shelf, head: Head, verifier: Verifier) -> Report:
+def _check(shelf: Shelf, head: Head, verifier: Verifier, since: Frontier) -> Report:
     origin, size = head.origin, head.size
 
     def bad(problem: str, index: int | None = None) -> Report:
-        return Report(origin=origin, size=size, problem=problem, index=index)
+        return Report(origin=origin, size=size, since=since.size, problem=problem, index=index)
 
     if head.note or size:
         try:
@@ -376,8 +380,10 @@ def _check(shelf: Shelf, head: Head, verifier: Verifier) -> Report:
             return bad(f"the stored checkpoint of `{origin}` does not hold: {error.message}")
         if signed != Checkpoint(origin=origin, size=size, root=head.root):
             return bad(f"the stored head of `{origin}` is not the one that its checkpoint signs")
-    edge = Frontier.empty()
-    for start in range(0, size, _CHUNK):
+    if size < since.size:
+        return bad(f"`{origin}` had {since.size} entries when it was verified last, and has {size}")
+    edge = since
+    for start in range(since.size, size, _CHUNK):
         stop = min(start + _CHUNK, size)
         leaves, kept = shelf.leaves(origin, start, stop), shelf.hashes(origin, start, stop)
         computed = [leaf_hash(leaf) for leaf in leaves]
@@ -391,18 +397,19 @@ def _check(shelf: Shelf, head: Head, verifier: Verifier) -> Report:
             return bad(f"entry {start + len(computed)} of `{origin}` is missing", start + len(computed))
         edge = edge.extend(computed)
     if edge.root() != head.root:
-        return bad(f"the entries of `{origin}` do not give the root that its checkpoint signs")
+        from_where = f"the entries of `{origin}` do not give the root that its checkpoint signs"
+        return bad(from_where if not since.size else f"{from_where}, beginning from the {since.size} verified last")
     if edge.hashes != head.frontier:
         return bad(f"the stored edge of `{origin}` is not that of its entries")
     # A writer may have committed since the head was read; if it has not, no commit accounts for this entry.
     if shelf.leaves(origin, size, size + 1) and _head(shelf, origin).size == size:
         return bad(f"entry {size} of `{origin}` lies beyond its head", size)
-    return Report(origin=origin, size=size)
+    return Report(origin=origin, size=size, since=since.size)
 
 
 def _check_openings(shelf: Shelf, sound: Report) -> Report:
-    origin, size, count = sound.origin, sound.size, 0
-    for start in range(0, size, _CHUNK):
+    origin, size, since, count = sound.origin, sound.size, sound.since, 0
+    for start in range(since, size, _CHUNK):
         openings = shelf.openings(origin, start, min(start + _CHUNK, size))
         leaves = shelf.leaves(origin, start, min(start + _CHUNK, size)) if openings else []
         for index, salt, envelope in openings:
@@ -410,9 +417,9 @@ def _check_openings(shelf: Shelf, sound: Report) -> Report:
                 check_opening(leaves[index - start], salt, envelope)
             except (Forged, Malformed) as error:
                 problem = f"the opening of entry {index} of `{origin}` does not hold: {error.message}"
-                return Report(origin=origin, size=size, problem=problem, index=index)
+                return Report(origin=origin, size=size, since=since, problem=problem, index=index)
         count += len(openings)
-    return Report(origin=origin, size=size, openings=count)
+    return Report(origin=origin, size=size, since=since, openings=count)
 
 
 def largest_seen(shelf: Shelf, verifier: Verifier, notes: Sequence[bytes]) -> Checkpoint | None:

@@ -21,13 +21,15 @@ from typing import Final
 
 from msgspec import Struct
 
-from relto.errors import Malformed
+from relto.errors import Forged, Malformed, NotFound
 from relto.ledger.merkle import (
     HASH_SIZE,
     SIZE_MAX,
+    Frontier,
     Range,
     consistency_ranges,
     inclusion_ranges,
+    leaf_hash,
     node_hash,
     tree_root,
 )
@@ -148,6 +150,58 @@ def check_entry(entry: bytes) -> bytes:
     if len(entry) > ENTRY_MAX:
         raise Malformed(f"an entry has at most {ENTRY_MAX} bytes, not {len(entry)}")
     return entry
+
+
+# ── a whole log as files ──
+
+
+def verify_tiles(read: Callable[[str], bytes], size: int, root: bytes) -> int:
+    """Every bundle and tile of a log as somebody serves it, recomputed from the entries. Returns how many there are.
+
+    read: the resource at a path; NotFound where there is none. A partial one may be missing where the full one is there.
+    Raises: Forged naming the path; what `read` raises.
+    """
+    rows, edge, count = list[list[bytes]](), Frontier.empty(), 0
+
+    def check(level: int, index: int) -> None:
+        row = rows[level]
+        tile = Tile(level=level, index=index, width=len(row))
+        data, width = _resource(read, tile)
+        if parse_hashes(data, width)[: len(row)] != row:
+            raise Forged(f"the tile does not hold the hashes of its entries: `{tile.path()}`")
+
+    done = dict[int, int]()
+    for bundle in bundles_of(0, size):
+        data, width = _resource(read, bundle)
+        row, level = [leaf_hash(entry) for entry in parse_bundle(data, width)[: bundle.width]], 0
+        edge, count = edge.extend(row), count + 1
+        while row:
+            if level == len(rows):
+                rows.append([])
+            rows[level] += row
+            row = []
+            if len(rows[level]) == TILE_WIDTH:
+                check(level, done.get(level, 0))
+                done[level], count = done.get(level, 0) + 1, count + 1
+                row, rows[level], level = [tree_root(rows[level])], [], level + 1
+    for level, rest in enumerate(rows):
+        if rest:
+            check(level, done.get(level, 0))
+            count += 1
+    if edge.root() != root:
+        raise Forged(f"the entries do not give the root that the checkpoint of size {size} signs")
+    return count
+
+
+def _resource(read: Callable[[str], bytes], tile: Tile) -> tuple[bytes, int]:
+    """The content and how many hashes or entries it must hold."""
+    try:
+        return read(tile.path()), tile.width
+    except NotFound:
+        # tlog-tiles, "Partial Tiles": they may be deleted once the full one is there.
+        if tile.width == TILE_WIDTH:
+            raise
+        return read(Tile(level=tile.level, index=tile.index).path()), TILE_WIDTH
 
 
 # ── a tree over rows ──

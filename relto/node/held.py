@@ -182,6 +182,13 @@ class Held:
     def verifier(self, pinned: Pinned) -> Verifier:
         return log_verifier(pinned.origin, pinned.keys)
 
+    def entry(self, origin: str, index: int) -> Entry:
+        """An entry of a ledger as it is held here, open or not. Raises: NotFound."""
+        for one in self._entries.get(origin, ()):
+            if one.index == index:
+                return one
+        raise NotFound(f"there is no entry {index} of `{origin}` here", hint="`relto ledger show` lists them")
+
     def tree(self, origin: str) -> Tree:
         """The tree of a ledger that is held whole; what it has computed of full tiles is kept."""
         if origin not in self._trees:

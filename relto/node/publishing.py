@@ -87,20 +87,22 @@ class Publishing(Held):
                 return row[:2]
             return self._publish(row)
 
-    def proof(self, index: int) -> Proof:
-        """That an own entry stands in the ledger: under the published checkpoint.
+    def proof(self, index: int, origin: str = "") -> Proof:
+        """That an entry stands in the own ledger, or in one that is mirrored here: under the published checkpoint.
 
-        An entry younger than that, which no second signature covers for a fifth of a second, is proven under the head.
+        An own entry younger than that, which no second signature covers for a fifth of a second, is proven under the
+        head. Raises: NotFound.
         """
+        origin = origin or self.origin
         with self.lock:
-            size, note = self.shown()
-            if size <= index:
-                head = self.store.head(self.origin)
+            size, note = self.exported(origin)
+            if size <= index and origin == self.origin:
+                head = self.store.head(origin)
                 assert head is not None
                 size, note = head.size, head.note
             if size <= index:
-                raise NotFound(f"`{self.origin}` has no entry {index}", hint=f"it has {size} so far")
-            return Proof(index=index, hashes=tuple(self.tree(self.origin).inclusion(index, size)), note=note)
+                raise NotFound(f"`{origin}` has no entry {index}", hint=f"it has {size} so far")
+            return Proof(index=index, hashes=tuple(self.tree(origin).inclusion(index, size)), note=note)
 
     def exported(self, origin: str) -> tuple[int, bytes]:
         """The size and note of the checkpoint under which a ledger that is held whole may leave this node.

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relto.errors import Malformed, ReltoError
+from relto.errors import Forged, Malformed, NotFound, ReltoError
 from relto.ledger import (
     Tile,
     Tree,
@@ -17,11 +17,13 @@ from relto.ledger import (
     encode_bundle,
     inclusion_proof,
     is_servable,
+    leaf_hash,
     parse_bundle,
     parse_hashes,
     parse_path,
     tiles_of,
     tree_root,
+    verify_tiles,
 )
 
 
@@ -162,3 +164,53 @@ def test_a_tile_of_hashes_has_exactly_its_width():
     for data in (b"x" * 63, b"x" * 65, b"x" * 96):
         with pytest.raises(Malformed):
             parse_hashes(data, 2)
+
+
+# ── a whole log as files ──
+
+
+def served(size):
+    """The resources of a log of the entries `0`, `1`, … at one size, by path."""
+    entries = [b"%d" % i for i in range(size)]
+    hashes = [leaf_hash(entry) for entry in entries]
+    tree = Tree(lambda start, stop: hashes[start:stop])
+    found = {tile.path(): tree.tile(tile) for tile in tiles_of(size)}
+    return found | {
+        one.path(): encode_bundle(entries[one.start : one.start + one.width]) for one in bundles_of(0, size)
+    }
+
+
+def reader(files):
+    def read(path):
+        if path not in files:
+            raise NotFound(path)
+        return files[path]
+
+    return read
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 255, 256, 257, 511, 512, 513, 1000, 65_536, 65_537])
+def test_a_served_log_is_recomputed(size, decimal_hashes):
+    files = served(size)
+    assert verify_tiles(reader(files), size, tree_root(decimal_hashes[:size])) == len(files)
+
+
+def test_a_served_log_that_is_not_what_its_checkpoint_says(decimal_hashes):
+    size, root = 700, tree_root(decimal_hashes[:700])
+    good = served(size)
+    for path, data in good.items():
+        for bad in (data[:-1], data + b"\0", data[:40] + bytes([data[40] ^ 1]) + data[41:] if len(data) > 41 else b""):
+            with pytest.raises((Forged, Malformed)):
+                verify_tiles(reader({**good, path: bad}), size, root)
+        with pytest.raises(NotFound):
+            verify_tiles(reader({one: good[one] for one in good if one != path}), size, root)
+    with pytest.raises(Forged, match="do not give the root"):
+        verify_tiles(reader(good), size, bytes(32))
+
+
+def test_a_reader_falls_back_to_the_full_resource(decimal_hashes):
+    # Partial ones may go once the full one is there, and not before.
+    kept = {path: data for path, data in served(700).items() if path.startswith("tile/1/")}
+    later = served(768) | kept
+    assert "tile/0/002.p/188" not in later
+    assert verify_tiles(reader(later), 700, tree_root(decimal_hashes[:700])) == len(served(700))
