@@ -24,7 +24,7 @@ _BEFORE: Final = frozenset({"rotate", "recover", "channel", "introduce", "acknow
 _FOUNDERS: Final = frozenset({"propose", "consent", "refuse"})
 # Nothing that they could be about is there before a charter is.
 _ABOUT_LATER: Final = frozenset({"suspend", "lift", "receipt", "answer"})
-_MEMBERS: Final = frozenset({"introduce", "settle"})
+_MEMBERS: Final = frozenset({"introduce", "propose", "settle"})
 _ADOPTERS: Final = frozenset({"adopt", "licence"})
 _OWNERS: Final = frozenset({"register", "catalogue", "relabel", "retire", "determine"})
 _BOUND: Final = frozenset({"suspend", "lift"})

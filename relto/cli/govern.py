@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from relto import acts, charter, law
 from relto.acts import Act
 from relto.charter.text import is_date
-from relto.cli import engagements
+from relto.cli import engagements, proposals
 from relto.cli.main import common, emit, node_dir
 from relto.cli.show import table, view_lines
 from relto.errors import Malformed, NotFound
@@ -154,7 +155,7 @@ def draft(node: Node, kind: str, words: list[str]) -> Act:
 
 
 def _proposal(node: Node, words: list[str]) -> Act:
-    """`charter DIR`, `engage FIELD=VALUE…`, or any proposal by its fields."""
+    """`charter DIR`, `engage FIELD=VALUE…`, one of `proposals.FORMS`, or any proposal by its fields."""
     if words and words[0] == "charter":
         if len(words) != 2:
             raise Malformed(
@@ -163,10 +164,21 @@ def _proposal(node: Node, words: list[str]) -> Act:
         return _charter_proposal(node, words[1])
     if words and words[0] == "engage":
         return engagement_proposal(node, words[1:])
+    if words and words[0] in proposals.FORMS:
+        return proposals.FORMS[words[0]](node, words[1:])
     return node.draft("propose", **officer.fields("propose", words))
 
 
-def _charter_proposal(node: Node, where: str) -> Act:
+class CharterVersion(Struct, frozen=True, kw_only=True):
+    """A charter that may be proposed: its texts are held here, and every party in it is pinned."""
+
+    members: tuple[str, ...]
+    charter: str
+    parties: str
+
+
+def charter_version(node: Node, where: str) -> CharterVersion:
+    """Reads the text and keeps it with its party list. Raises: NotFound for a member that is not pinned."""
     source, name = _charter_bytes(where)
     agreed = charter.load(charter.read(source, name))
     missing = [party for party in agreed.members if party != node.me and party not in node.peers()]
@@ -175,12 +187,16 @@ def _charter_proposal(node: Node, where: str) -> Act:
             f"the inception of {', '.join(missing)} is not pinned here", hint="`relto node join` pins a party"
         )
     names = parties_text(node, agreed.members)
-    digests = {"charter": node.put_text(source), "parties": node.put_text(names)}
-    current = node.register
+    return CharterVersion(members=agreed.members, charter=node.put_text(source), parties=node.put_text(names))
+
+
+def _charter_proposal(node: Node, where: str) -> Act:
+    text, current = charter_version(node, where), node.register
+    what = acts.CharterText(charter=text.charter, parties=text.parties)
     if current.charter_id:
         n = sum(1 for one in current.slots.values() if one.subject == "charter" and one.state == "in_force") + 1
-        return node.draft("propose", subject="charter", n=n, prev=current.charter_id, what=acts.CharterText(**digests))
-    return node.draft("propose", subject="charter", n=1, what=acts.CharterText(**digests))
+        return node.draft("propose", subject="charter", n=n, prev=current.charter_id, what=what)
+    return node.draft("propose", subject="charter", n=1, what=what)
 
 
 def parties_text(node: Node, members: tuple[str, ...]) -> bytes:
@@ -201,7 +217,8 @@ def engagement_proposal(node: Node, words: list[str]) -> Act:
     register = node.register
     if register.charter is None:
         raise NotFound("no partnership is founded here")
-    own = [word for word in words if word.partition("=")[0] not in {"id", "by"}]
+    words, extra = proposals.deadline(words)
+    own = [word for word in words if word.partition("=")[0] != "id"]
     given = {word.partition("=")[0]: word.partition("=")[2] for word in words}
     party = given.get("party", "")
     pinned = node.peers().get(party)
@@ -219,18 +236,7 @@ def engagement_proposal(node: Node, words: list[str]) -> Act:
         **fields,
     )
     name = given.get("id") or f"{party}-{fields.get('project', '')}"[:64].strip("-")
-    subject = f"engagement/{name}"
-    chain = [one for one in register.slots.values() if one.subject == subject and one.state == "in_force"]
-    last = max(chain, key=lambda one: one.n, default=None)
-    extra: dict[str, Any] = {"by": int(given["by"])} if given.get("by", "").isdecimal() else {}
-    return node.draft(
-        "propose",
-        subject=subject,
-        n=last.n + 1 if last else 1,
-        **({"prev": last.id} if last else {}),
-        what=what,
-        **extra,
-    )
+    return node.draft("propose", **proposals.slot(register, f"engagement/{name}"), what=what, **extra)
 
 
 def _act_make(options: argparse.Namespace) -> int:
@@ -549,7 +555,7 @@ def _project_show(options: argparse.Namespace) -> int:
     found = [one for one in views.project_views(register, _now()) if one["id"] == options.id]
     if not found:
         raise NotFound(f"no project `{options.id[:80]}`", hint="`relto project list` shows them")
-    emit(found[0], as_json=options.json, lines=[f"{name}: {value}" for name, value in found[0].items()])
+    emit(found[0], as_json=options.json, lines=view_lines(found[0]))
     return 0
 
 

@@ -254,7 +254,9 @@ EFFECTS: dict[str, Callable[[acts.Register, str, str], bool]] = {
     "recover": lambda r, p, i: r.parties[p].chain[-1].id == i,
     "channel": lambda r, p, i: i in r.stated,
     "introduce": lambda r, p, i: r.parties["gum"].grade == "introduced",
-    "propose": lambda r, p, i: r.slots[i].state == "open",
+    "propose": lambda r, p, i: (
+        r.slots[i].state == "open" and bool(r.slots[i].voters)
+    ),  # without voters it waits for ever
     "consent": lambda r, p, i: _voted(r, i),
     "refuse": lambda r, p, i: _voted(r, i),
     "return": lambda r, p, i: i in r.stated,

@@ -8,6 +8,7 @@ import pytest
 from world import World
 
 from relto import acts
+from relto.cli import proposals
 from relto.demo import cast
 from relto.errors import NotFound, Refused
 from relto.keys import PublicKey
@@ -236,11 +237,19 @@ def test_from_proposal_to_the_end(world):
     world.sync()
     assert stand(world).stage == "in_force"
 
-    last = register().engagements["jpn-sea"].by[0]
-    ending = world.act(
-        "gbr", "propose", subject="engagement/jpn-sea", n=2, prev=last,
-        what=acts.Ending(of=last, on="2027-03-01", reason="done"),
-    )  # fmt: skip
+    gbr = world.nodes["gbr"]
+    usa = world.nodes["usa"]
+    with pytest.raises(Refused, match="until 2027-09-01 nothing would be in force"):
+        proposals.renew(usa, ["jpn-sea", "term=2027-09-01..2030-01-01"])
+    renewal = usa.submit(world.sign("usa", proposals.renew(usa, ["jpn-sea", "to=2030-01-01", "by=2027-01-31"])))
+    world.sync()
+    assert stand(world).by == "2027-01-31"
+    for voter in ("gbr", "usa", "aus", "jpn"):
+        world.act(voter, "consent", proposal=renewal, sight=world.nodes[voter].register.acks[voter][0])
+    world.sync(rounds=8)
+    assert stand(world).until == "2030-01-01"
+    assert stand(world, day="2029-12-31").stage == "in_force"
+    ending = gbr.submit(world.sign("gbr", proposals.end(gbr, ["jpn-sea", "on=2027-03-01", "reason=done"])))
     world.sync()
     assert stand(world).stage == "in_force", "a proposal to end it changes nothing yet"
     for party in ("gbr", "usa", "aus"):
