@@ -57,6 +57,7 @@ MODULES = (
     "withdrawals",
     "files",
     "keyaccess",
+    "ledgers",
     "nodes",
     "labels",
 )
@@ -78,15 +79,8 @@ def parser() -> Parser:
     top.add_argument("-h", "--help", action="store_true")
     top.add_argument("--version", action="store_true")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
-<<<<<<< HEAD
     for name in MODULES:
         importlib.import_module(f"relto.cli.{name}").add(commands)
-=======
-    from relto.cli import decide, engagements, files, govern, keyaccess, labels, ledgers, nodes
-
-    for module in (decide, govern, engagements, files, keyaccess, ledgers, nodes, labels):
-        module.add(commands)
->>>>>>> d3c6b54 (cli: verify, show, prove and export ledgers, for programs of others too)
     return top
 
 
