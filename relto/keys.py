@@ -401,8 +401,117 @@ _CURVES: Final[Mapping[str, tuple[ec.EllipticCurve, int]]] = {
 }
 
 
+# The composite of ML-KEM-768 and P-256 of draft-ietf-lamps-pq-composite-kem-14, section 6. Every field has one length,
+# so that its DER is a fixed frame: what differs from it is refused without being parsed.
+HYBRID: Final = "hpqt:secp256r1-mlkem768"
+_HYBRID_LABEL: Final = b"MLKEM768-P256"
+_MLKEM_PUBLIC, _MLKEM_CIPHERTEXT, _MLKEM_SEED, _POINT = 1184, 1088, 64, 65
+_HYBRID_OID: Final = bytes.fromhex("300a06082b0601050507063b")  # AlgorithmIdentifier: 1.3.6.1.5.5.7.6.59
+_HYBRID_SPKI: Final = bytes.fromhex("308204f2") + _HYBRID_OID + bytes.fromhex("038204e200")
+# OpenTDF: SEQUENCE { [0] OCTET STRING ciphertext of the KEM, [1] OCTET STRING IV, sealed share, tag }
+_HYBRID_HEAD: Final = bytes.fromhex("308204c380820481")
+_HYBRID_MIDDLE: Final = bytes.fromhex("813c")
+_HYBRID_WRAPPED = len(_HYBRID_HEAD) + _MLKEM_CIPHERTEXT + _POINT + len(_HYBRID_MIDDLE) + 12 + SHARE_SIZE + 16
+
+
 def _share_key(secret: bytes) -> AESGCM:
     return AESGCM(HKDF(algorithm=hashes.SHA256(), length=32, salt=_HKDF_SALT, info=b"").derive(secret))
+
+
+def _hybrid_key(mlkem_secret: bytes, ecdh_secret: bytes, fresh_point: bytes, node_point: bytes) -> AESGCM:
+    """The combiner of the composite (draft, 3.4): both secrets count, bound to the points and to the suite."""
+    text = mlkem_secret + ecdh_secret + fresh_point + node_point + _HYBRID_LABEL
+    return AESGCM(hashlib.sha3_256(text).digest())
+
+
+def _point(public: ec.EllipticCurvePublicKey) -> bytes:
+    return public.public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
+
+
+class _HybridPublic:
+    __slots__ = ("curve", "mlkem", "point")
+
+    def __init__(self, raw: bytes) -> None:
+        try:
+            self.mlkem = mlkem.MLKEM768PublicKey.from_public_bytes(raw[:_MLKEM_PUBLIC])
+            self.point = raw[_MLKEM_PUBLIC:]
+            self.curve = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), self.point)
+        except ValueError as error:
+            raise Malformed("a hybrid key is one of ML-KEM-768 and a point on P-256") from error
+
+    @property
+    def der(self) -> bytes:
+        return _HYBRID_SPKI + self.mlkem.public_bytes_raw() + self.point
+
+    def wrap(self, share: bytes, iv: bytes, fresh: ec.EllipticCurvePrivateKey) -> bytes:
+        secret, ciphertext = self.mlkem.encapsulate()
+        point = _point(fresh.public_key())
+        aead = _hybrid_key(secret, fresh.exchange(ec.ECDH(), self.curve), point, self.point)
+        return _HYBRID_HEAD + ciphertext + point + _HYBRID_MIDDLE + iv + aead.encrypt(iv, share, None)
+
+
+class _HybridSecret:
+    __slots__ = ("_curve", "_mlkem", "public")
+
+    def __init__(self, seed: bytes, curve: ec.EllipticCurvePrivateKey) -> None:
+        self._mlkem, self._curve = mlkem.MLKEM768PrivateKey.from_seed_bytes(seed), curve
+        self.public = _HybridPublic(self._mlkem.public_key().public_bytes_raw() + _point(curve.public_key()))
+
+    @property
+    def pkcs8(self) -> bytes:
+        """RFC 5958 around seed and ECPrivateKey (draft, 4.2): what other software reads."""
+        inner = self._curve.private_bytes(
+            serialization.Encoding.DER, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+        )
+        raw = self._mlkem.private_bytes_raw() + inner
+        body = bytes.fromhex("020100") + _HYBRID_OID + bytes((0x04, 0x81, len(raw))) + raw
+        return bytes((0x30, 0x81, len(body))) + body
+
+    @classmethod
+    def of_pkcs8(cls, der: bytes) -> _HybridSecret:
+        start = der.find(_HYBRID_OID) + len(_HYBRID_OID) + 3
+        raw = der[start:]
+        curve = serialization.load_der_private_key(raw[_MLKEM_SEED:], password=None)
+        if not isinstance(curve, ec.EllipticCurvePrivateKey) or not isinstance(curve.curve, ec.SECP256R1):
+            raise Malformed("the key file holds a private key of another algorithm")
+        made = cls(raw[:_MLKEM_SEED], curve)
+        if made.pkcs8 != der:
+            raise Malformed("the key file does not say what it holds")
+        return made
+
+    def unwrap(self, wrapped: bytes) -> bytes:
+        start, middle = len(_HYBRID_HEAD), len(_HYBRID_HEAD) + _MLKEM_CIPHERTEXT + _POINT
+        sealed = middle + len(_HYBRID_MIDDLE)
+        if (
+            len(wrapped) != _HYBRID_WRAPPED
+            or wrapped[:start] != _HYBRID_HEAD
+            or wrapped[middle:sealed] != _HYBRID_MIDDLE
+        ):
+            raise Refused("wrapped for another kind of key")
+        point = wrapped[middle - _POINT : middle]
+        fresh = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point)
+        secret = self._mlkem.decapsulate(wrapped[start : start + _MLKEM_CIPHERTEXT])
+        aead = _hybrid_key(secret, self._curve.exchange(ec.ECDH(), fresh), point, self.public.point)
+        return aead.decrypt(wrapped[sealed : sealed + 12], wrapped[sealed + 12 :], None)
+
+
+def _pem_of(der: bytes) -> str:
+    text = base64.b64encode(der).decode("ascii")
+    lines = "\n".join(text[start : start + 64] for start in range(0, len(text), 64))
+    return f"-----BEGIN PUBLIC KEY-----\n{lines}\n-----END PUBLIC KEY-----\n"
+
+
+def _read_hybrid(text: str) -> _HybridPublic | None:
+    """The hybrid key in a PEM; None when the PEM is of another kind. The algorithm inside tells, not the marker."""
+    body = "".join(line for line in text.split("\n") if line and not line.startswith("-----"))
+    try:
+        der = base64.b64decode(body, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    size = len(_HYBRID_SPKI)
+    if der[:size] != _HYBRID_SPKI or len(der) != size + _MLKEM_PUBLIC + _POINT:
+        return None
+    return _HybridPublic(der[size:])
 
 
 def _pem(public: rsa.RSAPublicKey | ec.EllipticCurvePublicKey) -> str:
@@ -411,9 +520,11 @@ def _pem(public: rsa.RSAPublicKey | ec.EllipticCurvePublicKey) -> str:
     )
 
 
-def _read_pem(text: str) -> rsa.RSAPublicKey | ec.EllipticCurvePublicKey:
+def _read_pem(text: str) -> rsa.RSAPublicKey | ec.EllipticCurvePublicKey | _HybridPublic:
     if len(text) > PEM_MAX:
         raise Malformed(f"a public key in PEM has at most {PEM_MAX} bytes")
+    if (hybrid := _read_hybrid(text)) is not None:
+        return hybrid
     try:
         public = serialization.load_pem_public_key(text.encode("ascii"))
     except (ValueError, UnicodeError) as error:
@@ -424,7 +535,9 @@ def _read_pem(text: str) -> rsa.RSAPublicKey | ec.EllipticCurvePublicKey:
         return public
     if isinstance(public, ec.EllipticCurvePublicKey) and public.curve.name in _CURVES:
         return public
-    raise Refused("a share is wrapped only to RSA of 2048, 3072 or 4096 bits, or to P-256, P-384 or P-521")
+    raise Refused(
+        "a share is wrapped only to RSA of 2048, 3072 or 4096 bits, to P-256, P-384 or P-521, or to ML-KEM-768 with P-256"
+    )
 
 
 class Wrapped(Struct, frozen=True, kw_only=True):
@@ -438,24 +551,25 @@ class Wrapped(Struct, frozen=True, kw_only=True):
 class Wrapping:
     """Wraps any number of shares to one public key.
 
-    For an elliptic curve they all stand under one fresh key, as a re-wrap answer wants it.
+    For an elliptic curve they all stand under one fresh key, as a re-wrap answer wants it. A hybrid key gets a fresh
+    pair of secrets for each share, which travel with it.
     """
 
-    __slots__ = ("_aead", "_random", "_rsa", "ephemeral_pem", "kind")
+    __slots__ = ("_aead", "_hybrid", "_random", "_rsa", "ephemeral_pem", "kind")
 
     kind: str
     ephemeral_pem: str | None
 
     def __init__(self, public_pem: str, random: Random) -> None:
         public = _read_pem(public_pem)
-        self._random, self._rsa, self._aead = random, None, None
+        self._random, self._rsa, self._aead, self._hybrid = random, None, None, None
         if isinstance(public, rsa.RSAPublicKey):
             self.kind, self.ephemeral_pem, self._rsa = "wrapped", None, public
             return
-        curve, order = _CURVES[public.curve.name]
-        # 16 bytes more than the order has: the remainder is then even enough (FIPS 186-5, A.2.1).
-        drawn = int.from_bytes(_drawn(random, (order.bit_length() + 7) // 8 + 16), "big")
-        fresh = ec.derive_private_key(drawn % (order - 1) + 1, curve)
+        if isinstance(public, _HybridPublic):
+            self.kind, self.ephemeral_pem, self._hybrid = "hybrid-wrapped", None, public
+            return
+        fresh = self._fresh(public.curve.name)
         self.kind, self.ephemeral_pem = "ec-wrapped", _pem(fresh.public_key())
         self._aead = _share_key(fresh.exchange(ec.ECDH(), public))
 
@@ -465,9 +579,17 @@ class Wrapping:
             raise Malformed(f"a share has {SHARE_SIZE} bytes, not {len(share)}")
         if self._rsa is not None:
             return self._rsa.encrypt(share, _OAEP)
-        assert self._aead is not None
         iv = _drawn(self._random, 12)
+        if self._hybrid is not None:
+            return self._hybrid.wrap(share, iv, self._fresh("secp256r1"))
+        assert self._aead is not None
         return iv + self._aead.encrypt(iv, share, None)
+
+    def _fresh(self, name: str) -> ec.EllipticCurvePrivateKey:
+        curve, order = _CURVES[name]
+        # 16 bytes more than the order has: the remainder is then even enough (FIPS 186-5, A.2.1).
+        drawn = int.from_bytes(_drawn(self._random, (order.bit_length() + 7) // 8 + 16), "big")
+        return ec.derive_private_key(drawn % (order - 1) + 1, curve)
 
 
 def wrap_share(public_pem: str, share: bytes, random: Random) -> Wrapped:
@@ -488,7 +610,7 @@ class AccessKey:
     `kid` is 16 hex digits of SHA-256 over the SubjectPublicKeyInfo.
     """
 
-    KINDS: ClassVar[tuple[str, ...]] = ("rsa:2048", "ec:secp256r1")
+    KINDS: ClassVar[tuple[str, ...]] = ("rsa:2048", "ec:secp256r1", HYBRID)
 
     __slots__ = ("_key", "kid", "kind", "public_pem")
 
@@ -496,14 +618,18 @@ class AccessKey:
     kid: str
     public_pem: str
 
-    def __init__(self, key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> None:
+    def __init__(self, key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | _HybridSecret) -> None:
+        self._key = key
+        if isinstance(key, _HybridSecret):
+            self.kind, der = HYBRID, key.public.der
+            self.kid, self.public_pem = hashlib.sha256(der).hexdigest()[:16], _pem_of(der)
+            return
         if isinstance(key, rsa.RSAPrivateKey) and key.key_size == 2048:
             self.kind = "rsa:2048"
         elif isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, ec.SECP256R1):
             self.kind = "ec:secp256r1"
         else:
-            raise Refused("a key access key is RSA of 2048 bits or P-256")
-        self._key = key
+            raise Refused("a key access key is RSA of 2048 bits, P-256, or ML-KEM-768 with P-256")
         public = key.public_key()
         der = public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
         self.kid, self.public_pem = hashlib.sha256(der).hexdigest()[:16], _pem(public)
@@ -515,6 +641,9 @@ class AccessKey:
             return cls(rsa.generate_private_key(public_exponent=65537, key_size=2048))
         if kind == "ec:secp256r1":
             return cls(ec.generate_private_key(ec.SECP256R1()))
+        if kind == HYBRID:
+            seed = mlkem.MLKEM768PrivateKey.generate().private_bytes_raw()
+            return cls(_HybridSecret(seed, ec.generate_private_key(ec.SECP256R1())))
         raise Refused(f"`{kind}` is not a kind of key access key", hint=f"use one of {', '.join(cls.KINDS)}")
 
     def unwrap(self, kind: str, wrapped: bytes, ephemeral_pem: str | None = None) -> bytes:
@@ -532,6 +661,10 @@ class AccessKey:
             if kind != "wrapped" or ephemeral_pem is not None:
                 raise Refused("wrapped for another kind of key")
             return self._key.decrypt(wrapped, _OAEP)
+        if isinstance(self._key, _HybridSecret):
+            if kind != "hybrid-wrapped" or ephemeral_pem is not None:
+                raise Refused("wrapped for another kind of key")
+            return self._key.unwrap(wrapped)
         if kind != "ec-wrapped" or ephemeral_pem is None or len(wrapped) != 12 + SHARE_SIZE + 16:
             raise Refused("wrapped for another kind of key")
         other = _read_pem(ephemeral_pem)
@@ -541,6 +674,8 @@ class AccessKey:
 
     def to_text(self) -> str:
         """The key file: one line, secret."""
+        if isinstance(self._key, _HybridSecret):
+            return _format_key(_AccessText(v=1, kind=self.kind, pkcs8=self._key.pkcs8))
         der = self._key.private_bytes(
             serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
@@ -551,6 +686,8 @@ class AccessKey:
         """Read a key file."""
         held = _parse_key(text, _AccessText)
         try:
+            if held.kind == HYBRID:
+                return cls(_HybridSecret.of_pkcs8(held.pkcs8))
             key = serialization.load_der_private_key(held.pkcs8, password=None)
         except (ValueError, TypeError) as error:
             raise Malformed("the key file holds no private key") from error

@@ -174,7 +174,7 @@ class AccessPublic(Shape, frozen=True, kw_only=True):
     """A key that shares may be wrapped to; it signs nothing."""
 
     kid: Line
-    algorithm: Literal["rsa:2048", "ec:secp256r1"]
+    algorithm: Literal["rsa:2048", "ec:secp256r1", "hpqt:secp256r1-mlkem768"]
     pem: Text
 
 

@@ -12,7 +12,7 @@ import msgspec
 from relto import acts
 from relto.cli.main import common, emit, node_dir
 from relto.errors import Forged, Malformed, NotFound, Refused, ReltoError
-from relto.keys import PublicKey
+from relto.keys import AccessKey, PublicKey
 from relto.ledger import Verifier, check_opening, parse_note, parse_proof
 from relto.node.desk import desk
 from relto.node.home import open_node
@@ -29,6 +29,9 @@ def add(commands: Any) -> None:
     seal.add_argument("-o", "--out", required=True, metavar="F.tdf")
     seal.add_argument("--name", help="the file's name inside; else that of FILE")
     seal.add_argument("--mime", default="")
+    seal.add_argument(
+        "--wrap", default="", choices=AccessKey.KINDS, help="by which key of the owners' nodes; else the best"
+    )
     seal.add_argument("--dry-run", action="store_true")
     seal.set_defaults(call=_seal)
     opening = common(commands.add_parser("open", help="ask the owner's node for the key and open a package"))
@@ -72,7 +75,9 @@ def _seal(options: argparse.Namespace) -> int:
         )
         return 0
     progress = _progress if sys.stderr.isatty() and not options.json else None
-    sealed = seal_item(node, item, source, Path(options.out), name=name, mime=options.mime, progress=progress)
+    sealed = seal_item(
+        node, item, source, Path(options.out), name=name, mime=options.mime, wrap=options.wrap, progress=progress
+    )
     desk(directory).packed(sealed.digest.hex(), item.facts.opaque, item.id, item.version)
     view = {
         "package": options.out,

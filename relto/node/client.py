@@ -21,7 +21,7 @@ import msgspec
 from msgspec import Struct
 
 from relto.errors import Malformed, NotFound, Refused, ReltoError, Unavailable
-from relto.keys import AccessKey, ProofKey, PublicKey
+from relto.keys import HYBRID, AccessKey, ProofKey, PublicKey
 from relto.node import config as settings
 from relto.node.home import open_node, trusted
 from relto.node.node import Node
@@ -107,11 +107,17 @@ class Client:
         return str(self._post("/api/v1/presentations", asked)["presentation"])
 
     def ask(
-        self, presentation: str, address: str, audience: str, policy: Policy, accesses: Sequence[KeyAccess]
+        self,
+        presentation: str,
+        address: str,
+        audience: str,
+        policy: Policy,
+        accesses: Sequence[KeyAccess],
+        session: str = "ec:secp256r1",
     ) -> Answered:
-        """One rewrap at one node: its answer to the byte, and the shares in it."""
+        """One rewrap at one node: its answer to the byte, and the shares in it. session: the kind of the fresh key."""
         url = address + REWRAP
-        session_key = AccessKey.generate("ec:secp256r1")
+        session_key = AccessKey.generate(session)
         asked = access.asked_of(accesses, address + "/kas")
         now = int(time.time())
         token = access.request_token(
@@ -160,6 +166,13 @@ def directory_urls(node: Node) -> dict[str, tuple[str, str]]:
     return found
 
 
+def session_kind(node: Node, party: str) -> str:
+    """What a party's node can wrap a share to, the best of it: told by the keys that it lists for itself."""
+    pinned = node.peers().get(party)
+    keys = node.keys_of(pinned) if pinned else node.register.scans[node.origin].chain[-1].keys
+    return HYBRID if any(one.algorithm == HYBRID for one in keys.access) else "ec:secp256r1"
+
+
 def open_package(
     directory: Path,
     source: Path,
@@ -189,9 +202,10 @@ def open_package(
     def release(accesses: Sequence[KeyAccess]) -> list[bytes | None]:
         shares: list[bytes | None] = [None] * len(accesses)
         for url in dict.fromkeys(one.url for one in accesses):
-            _, origin = known[url]
+            party, origin = known[url]
             presentation = client.present(origin, package.policy.item[1], purpose, place or _place(node, session))
-            answer = client.ask(presentation, url.removesuffix("/kas"), origin, package.policy, accesses)
+            kind = session_kind(node, party)
+            answer = client.ask(presentation, url.removesuffix("/kas"), origin, package.policy, accesses, kind)
             answers.append(answer)
             if answer.status != 200:
                 raise Refused(

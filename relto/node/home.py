@@ -36,7 +36,7 @@ from relto.store import Directory, KeyFiles, Sqlite
 Office = Literal["disclosure", "licensing", "registrar", "safety"]
 OFFICES: tuple[Office, ...] = get_args(Office)
 
-Algorithm = Literal["rsa:2048", "ec:secp256r1"]
+Algorithm = Literal["rsa:2048", "ec:secp256r1", "hpqt:secp256r1-mlkem768"]
 ALGORITHMS: tuple[Algorithm, ...] = get_args(Algorithm)
 
 
@@ -186,9 +186,10 @@ class FileKeys:
 
     @cached_property
     def access(self) -> tuple[AccessKey, ...]:
-        return tuple(
-            AccessKey.from_text(self._files.read(name)) for name in self._files.names() if name.startswith("access-")
-        )
+        names = (name for name in self._files.names() if name.startswith("access-"))
+        # By number: the last of a kind is the newest.
+        numbered = sorted(names, key=lambda name: int(name.removeprefix("access-")))
+        return tuple(AccessKey.from_text(self._files.read(name)) for name in numbered)
 
     @cached_property
     def pseudonyms(self) -> bytes:

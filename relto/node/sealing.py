@@ -9,21 +9,33 @@ from __future__ import annotations
 
 import datetime as dt
 import mimetypes
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from relto.acts import ItemState
+from relto.acts.act import AccessPublic
 from relto.errors import NotFound, Refused, ReltoError
+from relto.keys import HYBRID
 from relto.label import Label, banner, in_words, said, write_json
 from relto.node.node import Node
 from relto.package import Policy, Sealed, ShareFor, seal, spread
 
 
 def seal_item(
-    node: Node, item: ItemState, source: Any, target: Any, *, name: str, mime: str = "", progress: Any = None
+    node: Node,
+    item: ItemState,
+    source: Any,
+    target: Any,
+    *,
+    name: str,
+    mime: str = "",
+    wrap: str = "",
+    progress: Any = None,
 ) -> Sealed:
     """Seals a file (a path or an open stream) for the owners of an item.
+
+    wrap: the algorithm of the key that shares are wrapped to; else the best that each owner has.
 
     Raises: Refused for an item of another party, a retired one, or one whose label releases it to nobody; what
     `package.seal` raises.
@@ -40,7 +52,7 @@ def seal_item(
         source,
         target,
         policy=Policy.for_item(node.origin.partition("/")[0], item.facts.opaque, node.random),
-        recipients=_shares(node, item),
+        recipients=_shares(node, item, wrap),
         name=name,
         title=item.facts.title,
         mime=mime or mimetypes.guess_type(name)[0] or "application/octet-stream",
@@ -61,14 +73,27 @@ def _codes(node: Node, item: ItemState) -> tuple[str, ...]:
     return tuple(one.code for one in found if one is not None and one.code)
 
 
-def _shares(node: Node, item: ItemState) -> tuple[ShareFor, ...]:
+def _access_key(keys: Sequence[AccessPublic], wrap: str) -> AccessPublic | None:
+    """The newest key of the algorithm asked for; else of the best one that the party has: a file can travel for years,
+    and what a quantum computer will open must not be in it."""
+    for algorithm in (wrap,) if wrap else (HYBRID, "ec:secp256r1", "rsa:2048"):
+        found = [one for one in keys if one.algorithm == algorithm]
+        if found:
+            return found[-1]
+    return None
+
+
+def _shares(node: Node, item: ItemState, wrap: str) -> tuple[ShareFor, ...]:
     """Each owner's node holds what the item's rule gives it: the whole key, a share each for all, or any k of n."""
     nodes = []
     for party in item.facts.owners:
         state = node.register.party(party)
-        key = next((one for one in state.keys.access if one.algorithm == "ec:secp256r1"), None)
+        key = _access_key(state.keys.access, wrap)
         if key is None:
-            raise NotFound(f"`{party}` has no key that a share can be wrapped to")
+            raise NotFound(
+                f"`{party}` has no key that a share can be wrapped to" + (f" by `{wrap}`" if wrap else ""),
+                hint=f"one of {', '.join(sorted({one.algorithm for one in state.keys.access})) or 'none'}",
+            )
         nodes.append(ShareFor(url=state.address + "/kas", kid=key.kid, public_pem=key.pem))
     rule = item.facts.release
     need = {"one": 1, "all": len(nodes)}.get(rule.rule) or (rule.k if isinstance(rule.k, int) else len(nodes))

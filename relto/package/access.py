@@ -24,7 +24,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType, field
 
 from relto.errors import Forged, Malformed, Refused
-from relto.keys import AccessKey, ProofKey, Random, Wrapping, from_base64, to_base64
+from relto.keys import HYBRID, AccessKey, ProofKey, Random, Wrapping, from_base64, to_base64
 from relto.package import proto
 from relto.package.manifest import ACCESS_MAX, KeyAccess, Policy, parse_access, present
 from relto.package.strict import peek_jws, read_json, sign_jws, verify_jws
@@ -146,7 +146,7 @@ def read_response(body: bytes, asked: Sequence[Asked], session: AccessKey) -> di
     held = _typed(read_json(body, limit=RESPONSE_MAX, what="answer of the node"), _ResponseText, "answer of the node")
     wanted = {part.id for part in asked}
     found: dict[str, Released] = {}
-    kind = "wrapped" if session.kind.startswith("rsa:") else "ec-wrapped"
+    kind = {"rsa:2048": "wrapped", HYBRID: "hybrid-wrapped"}.get(session.kind, "ec-wrapped")
     pem = None if held.session_pem in {UNSET, ""} else str(held.session_pem)
     for result in (one for response in held.responses for one in response.results):
         if result.id not in wanted or result.id in found:

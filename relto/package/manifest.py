@@ -28,6 +28,8 @@ ATTRIBUTES_MAX: Final = 64
 POLICY_MAX: Final = 64 * 1024
 TEXT_MAX: Final = 64 * 1024
 URL_MAX: Final = 1024
+WRAPPED_MAX: Final = 512  # by RSA of 4096 bits
+HYBRID_SIZE: Final = 1223
 
 _HOST = r"[a-z0-9](?:[a-z0-9.-]{0,252}[a-z0-9])?(?::[1-9][0-9]{0,4})?"
 _ITEM = re.compile(rf"https://({_HOST})/attr/item/value/([0-9a-f]{{32}})")
@@ -172,9 +174,9 @@ class Binding(Struct, frozen=True):
 
 
 class KeyAccess(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One wrapped share: `kind` wrapped (RSA) or ec-wrapped (elliptic curve), `url` of the node that can unwrap it."""
+    """One wrapped share: `kind` wrapped (RSA), ec-wrapped (elliptic curve) or hybrid-wrapped, `url` of the node that can unwrap it."""
 
-    KINDS: ClassVar[tuple[str, ...]] = ("wrapped", "ec-wrapped")
+    KINDS: ClassVar[tuple[str, ...]] = ("wrapped", "ec-wrapped", "hybrid-wrapped")
 
     kind: str = field(name="type")
     url: str
@@ -201,7 +203,8 @@ class KeyAccess(Struct, frozen=True, kw_only=True, omit_defaults=True):
             raise Malformed("a key access object is larger than any honest one")
         if (self.kind == "ec-wrapped") != (self.ephemeral_pem is not UNSET):
             raise Malformed("a key access object has a fresh key that it must not have, or none where it must")
-        if not 32 < len(self.wrapped) <= 512:
+        size = len(self.wrapped)
+        if not (size == HYBRID_SIZE if self.kind == "hybrid-wrapped" else 32 < size <= WRAPPED_MAX):
             raise Malformed("a wrapped key has a length that none can have")
         if len(self.binding) != 32:
             raise Malformed("a policy binding has not 32 bytes")

@@ -1,10 +1,13 @@
 """HPKE, share wrapping, proof keys and key files."""
 
+import base64
 import hashlib
 import os
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, ed448, rsa, x25519
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, mlkem, rsa, x25519
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +21,7 @@ DEK = bytes(range(32))
 OPENING = OpeningKey(bytes(64), bytes(32))
 RSA = AccessKey.generate("rsa:2048")
 EC = AccessKey.generate("ec:secp256r1")
+PQ = AccessKey.generate(keys.HYBRID)
 
 
 def pem(key):
@@ -73,11 +77,47 @@ def test_ec_wrap_vector():
     assert node.unwrap("ec-wrapped", wrapped.wrapped, wrapped.ephemeral_pem) == DEK
 
 
-@pytest.mark.parametrize("key", [RSA, EC], ids=lambda key: key.kind)
-def test_wrap_and_unwrap(key):
+@pytest.mark.parametrize(
+    ("key", "form"),
+    [(RSA, ("wrapped", True)), (EC, ("ec-wrapped", False)), (PQ, ("hybrid-wrapped", True))],
+    ids=["rsa", "ec", "hybrid"],
+)
+def test_wrap_and_unwrap(key, form):
     wrapped = wrap_share(key.public_pem, DEK, os.urandom)
     assert key.unwrap(wrapped.kind, wrapped.wrapped, wrapped.ephemeral_pem) == DEK
-    assert (wrapped.kind, wrapped.ephemeral_pem is None) == (("wrapped", True) if key is RSA else ("ec-wrapped", False))
+    assert (wrapped.kind, wrapped.ephemeral_pem is None) == form
+
+
+def test_hybrid_layout_from_its_parts():
+    """Put together from the two algorithms by hand, as the draft of the composite and OpenTDF's envelope say."""
+    seed, curve = bytes(range(64)), ec.derive_private_key(1234567, ec.SECP256R1())
+    key = AccessKey(keys._HybridSecret(seed, curve))
+    lattice = mlkem.MLKEM768PrivateKey.from_seed_bytes(seed)
+    point = curve.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    der = base64.b64decode("".join(key.public_pem.splitlines()[1:-1]))
+    assert der[:21].hex() == "308204f2300a06082b0601050507063b038204e200"
+    assert der[21:] == lattice.public_key().public_bytes_raw() + point
+    assert key.kid == hashlib.sha256(der).hexdigest()[:16]
+
+    wrapped = wrap_share(key.public_pem, DEK, os.urandom).wrapped
+    assert len(wrapped) == 1223
+    assert (wrapped[:8].hex(), wrapped[8 + 1153 : 8 + 1153 + 2].hex()) == ("308204c380820481", "813c")
+    ciphertext, fresh, box = wrapped[8 : 8 + 1088], wrapped[8 + 1088 : 8 + 1153], wrapped[8 + 1155 :]
+    other = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), fresh)
+    secrets = lattice.decapsulate(ciphertext) + curve.exchange(ec.ECDH(), other)
+    combined = hashlib.sha3_256(secrets + fresh + point + b"MLKEM768-P256").digest()
+    assert AESGCM(combined).decrypt(box[:12], box[12:], None) == DEK
+    # Either half alone gives nothing.
+    for half in (secrets[:32], secrets[32:]):
+        with pytest.raises(InvalidTag):
+            AESGCM(hashlib.sha3_256(half + fresh + point + b"MLKEM768-P256").digest()).decrypt(box[:12], box[12:], None)
+
+
+def test_a_hybrid_key_file_is_read_back():
+    again = AccessKey.from_text(PQ.to_text())
+    assert (again.kind, again.kid, again.public_pem) == (PQ.kind, PQ.kid, PQ.public_pem)
+    wrapped = wrap_share(again.public_pem, DEK, os.urandom)
+    assert PQ.unwrap(wrapped.kind, wrapped.wrapped) == DEK
 
 
 def test_one_wrapping_serves_several_shares_under_one_fresh_key():
@@ -103,6 +143,7 @@ def unwrap_refusals():
     other = pem(ec.generate_private_key(ec.SECP256R1()).public_key())
     flipped = bytes([ec_wrapped.wrapped[0] ^ 1]) + ec_wrapped.wrapped[1:]
     short = RSA._key.public_key().encrypt(b"short", keys._OAEP)
+    hybrid = wrap_share(PQ.public_pem, DEK, os.urandom).wrapped
     yield from {
         "rsa-other-kind": (RSA, "ec-wrapped", rsa_wrapped.wrapped, None),
         "rsa-with-ephemeral": (RSA, "wrapped", rsa_wrapped.wrapped, other),
@@ -117,6 +158,15 @@ def unwrap_refusals():
         "ec-not-pem": (EC, "ec-wrapped", ec_wrapped.wrapped, "x"),
         "ec-long-pem": (EC, "ec-wrapped", ec_wrapped.wrapped, "x" * 5000),
         "ec-altered": (EC, "ec-wrapped", flipped, ec_wrapped.ephemeral_pem),
+        "hybrid-other-kind": (PQ, "ec-wrapped", hybrid, None),
+        "hybrid-with-ephemeral": (PQ, "hybrid-wrapped", hybrid, other),
+        "hybrid-other-key": (AccessKey.generate(keys.HYBRID), "hybrid-wrapped", hybrid, None),
+        "hybrid-frame": (PQ, "hybrid-wrapped", b"\x31" + hybrid[1:], None),
+        "hybrid-middle": (PQ, "hybrid-wrapped", hybrid[:1161] + b"\x82" + hybrid[1162:], None),
+        "hybrid-ciphertext": (PQ, "hybrid-wrapped", hybrid[:20] + bytes([hybrid[20] ^ 1]) + hybrid[21:], None),
+        "hybrid-point": (PQ, "hybrid-wrapped", hybrid[:1096] + b"\x05" + hybrid[1097:], None),
+        "hybrid-long": (PQ, "hybrid-wrapped", hybrid + b"\0", None),
+        "hybrid-empty": (PQ, "hybrid-wrapped", b"", None),
         "ec-short": (EC, "ec-wrapped", ec_wrapped.wrapped[:-1], ec_wrapped.ephemeral_pem),
     }.items()
 
@@ -141,6 +191,8 @@ def test_every_failed_unwrap_looks_the_same(case):
         "",
         "é",
         RSA.public_pem.replace("M", "!"),
+        PQ.public_pem.replace("GOwOC", "GPAOC", 1),
+        PQ.public_pem[:-100] + PQ.public_pem[-96:],
         "x" * 5000,
     ],
 )
