@@ -12,11 +12,14 @@ Source: spec/register.md, "What each kind does".
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
+import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 
+import msgspec
 from msgspec import UnsetType
 from msgspec.structs import replace
 
@@ -24,6 +27,7 @@ from relto import charter as charters
 from relto import law
 from relto.acts import act as a
 from relto.acts.envelope import satisfied
+from relto.acts.grown import Listed, Map, Sorted, Trail
 from relto.acts.register import (
     AdoptedPack,
     Attestation,
@@ -46,24 +50,32 @@ from relto.law.condition import AllOf, AnyOf, ClearOf, Not, OfAct, Test
 from relto.ledger import Fork, Verifier
 
 Dated = tuple[str, str, str, int]  # (party, act, answer, time)
+Place = tuple[str, int]  # (origin, index)
 
 # What a member may say before there is a charter that it could cite.
 WITHOUT_CHARTER = frozenset({"acknowledge", "consent", "refuse", "return", "settle", "evidence"})
 
 
 class Effects:
-    """One run over the ledgers. The attributes are the parts of a register; each method makes one of them."""
+    """One run over the ledgers. The attributes are the parts of a register; each method makes one of them.
+
+    `follow` gives the same for more acts, where these add to what there is and change nothing that was derived before.
+    """
 
     def __init__(self, slots: Slots) -> None:
         self.slots, self.me = slots, slots.me
         self.version = slots.versions[-1] if slots.versions else None
         self.charter = self.version.charter if self.version else None
         self.members = self.charter.members if self.charter else ()
-        self.void: list[Void] = [one for origin in sorted(slots.scans) for one in slots.scans[origin].void] + slots.void
-        self.alarms: list[str] = list(slots.alarms)
+        self.rejected: Map[Place, Void] = Map()
+        self.awaited: Map[str, bool] = Map()  # ids of acts, and items, that acts here name and nobody has shown yet
         self.missing: set[str] = set(slots.missing)
+        self.doubles: list[str] = []  # ledgers that claim another's name
         self.speakers = self._speakers()
         self.by_party = {party: scans[-1] for party, scans in sorted(self.speakers.items())}
+        self.stated = Map(
+            {one.id: one for scans in self.speakers.values() for scan in scans for one in scan.stated}, place_of
+        )
         self.live = self._live()
         self.disputes: set[str] = set()  # those that count
         self.disputed = self._disputed()
@@ -71,9 +83,130 @@ class Effects:
         self.denials = self._denials()
         self.projects = self._projects()
         self.engagements = self._engagements()
-        self.labels: dict[tuple[str, int], list[str]] = {}  # (item, version) -> the acts that set its label, in order
-        self.items = self._items()
-        self.releases = self._releases()
+        self.labels: Map[tuple[str, int], tuple[str, ...]] = Map()  # the acts that set an item's label, in order
+        self.opaque: Map[tuple[str, str], bool] = Map()  # (party, opaque id)
+        self.items: Map[str, tuple[ItemState, ...]] = Map()
+        self._register_items()
+        self.licences: Map[str, LicenceState] = Map()
+        self.releases: Map[str, ReleaseState] = Map(order=_release_place)
+        self._grant_licences()
+        for one in (*self.live["release"], *self.live["receipt"]):
+            self._add(one)
+        self.packs = self._packs()
+        self.judged: Map[tuple[object, ...], tuple[tuple[bool, str], int]] = Map()
+        # Those that say no stand last.
+        self.determinations: Sorted[tuple[bool, str], Determination] = Sorted()
+        self.attestations: Sorted[str, Attestation] = Sorted()
+        self.evidence: Sorted[str, EvidenceState] = Sorted()
+        self.rosters: dict[str, RosterState] = {}
+        self.acks: dict[str, tuple[str, a.Acknowledge]] = {}
+        self.acked: Trail[str] = Trail()  # those of members that all members can open
+        self.said: Map[bytes, tuple[tuple[str, str], ...]] = Map()  # vector of heads -> (member, common digest)
+        self.discord: dict[bytes, str] = {}  # by vector, in words
+        for kind in ("determine", "return", "settle", "attest", "roster", "evidence", "acknowledge"):
+            for one in self.live[kind]:
+                self._add(one)
+        self.frozen, self.leaving, self.introduced = self._frozen(), self._leaving(), self._introduced()
+        self.recalls = self._recalls()
+        self.forks = sorted(one.id for one in self.live["fork"] if not hidden_from(one.act, self.members))
+        self._check_disclosures()
+
+    # ---- more acts
+
+    def follow(self, slots: Slots, fresh: Iterable[Stated]) -> Effects | None:
+        """The same after more acts; None when they may change what earlier ones did: then all is derived anew."""
+        if not self._settled(slots):
+            return None
+        other = copy.copy(self)
+        other.slots = slots
+        other.version = slots.versions[-1] if slots.versions else None
+        other.missing = self.missing | slots.missing
+        other.speakers = {party: [slots.scans[scan.origin] for scan in scans] for party, scans in self.speakers.items()}
+        other.by_party = {party: scans[-1] for party, scans in sorted(other.speakers.items())}
+        spoken = [one for one in fresh if slots.scans[one.origin] in other.speakers.get(one.act.author, ())]
+        other.stated = self.stated.plus({one.id: one for one in spoken})
+        for one in sorted(spoken, key=lambda one: (_RANK.get(kind_of(one.act), len(_RANK)), one.act.author, one.index)):
+            if not other._may_add(one):
+                return None
+            why = other._inert(one)
+            if why:
+                other.reject(one, why)
+            elif not other._add(one):
+                return None
+        return other
+
+    def _settled(self, slots: Slots) -> bool:
+        """Whether the joint decisions are those that were."""
+        before = self.slots
+        if slots.proposals is before.proposals:
+            return True
+        decided = [{id_: p.state for id_, p in one.proposals.items() if p.state != "open"} for one in (before, slots)]
+        foundings = [
+            sum(p.subject == "charter" and p.n == 1 for p in one.proposals.values()) for one in (before, slots)
+        ]
+        voters = all(slots.proposals[id_].voters == p.voters for id_, p in before.proposals.items())
+        return decided[0] == decided[1] and foundings[0] == foundings[1] and voters
+
+    def _may_add(self, one: Stated) -> bool:
+        """Whether nothing here waits for this act or casts doubt on it, and it stands behind all that its party said."""
+        if (
+            kind_of(one.act) not in _ADDS
+            or one.id in self.awaited
+            or one.origin != self.by_party[one.act.author].origin
+        ):
+            return False
+        for said in self.live["dispute"]:
+            assert isinstance(said.act, a.Dispute)
+            if said.act.party == one.act.author and said.act.key in one.signed.key_ids:
+                return False
+        return True
+
+    def _add(self, one: Stated) -> bool:
+        """One act that counts, of a kind that adds. False when it does not just add."""
+        add = _ADDS[kind_of(one.act)]
+        return add is None or add(self, one)
+
+    @property
+    def alarms(self) -> list[str]:
+        return sorted({*self.slots.alarms, *self.doubles, *self.discord.values()})
+
+    def void(self) -> Listed[Void]:
+        """Everything that does not count, in the order of the ledgers, each with the first reason."""
+
+        def listed() -> Iterator[Void]:
+            found = dict(self.rejected.items())
+            for one in (
+                *reversed(self.slots.void),
+                *(void for scan in self.slots.scans.values() for void in scan.void),
+            ):
+                found[one.origin, one.index] = one
+            return (found[place] for place in sorted(found))
+
+        return Listed(listed)
+
+    def common(self) -> str:
+        """Digest over what is for all members: party chains, charters, slots, acknowledgements, forks, adopted law."""
+        slots, members = self.slots, self.members
+        view = {
+            "parties": {p: [span.id for span in self.by_party[p].chain] for p in members if p in self.by_party},
+            "charter": [one.id for one in slots.versions],
+            "slots": {
+                id_: [one.state, sorted((v.party, v.vote, v.act) for v in one.votes if not v.void and v.confirmed)]
+                for id_, one in slots.proposals.items()
+            },
+            "acks": sorted(self.acked),
+            "forks": self.forks,
+            "packs": {name: [one.digest for one in adopted] for name, adopted in self.packs.items()},
+        }
+        return hashlib.sha256(msgspec.json.encode(view, order="sorted")).hexdigest()
+
+    def why_void(self, origin: str, index: int) -> str:
+        """Why the entry there does not count; empty when it does."""
+        scan = self.slots.scans.get(origin)
+        found = [one for one in reversed(scan.void if scan is not None else ()) if one.index == index][:1]
+        found += [one for one in self.slots.void if (one.origin, one.index) == (origin, index)]
+        rejected = self.rejected.get((origin, index))
+        return next((one.why for one in (*found, *([rejected] if rejected else []))), "")
 
     # ---- who speaks -------------------------------------------------------------------------------------------------
 
@@ -97,9 +230,9 @@ class Effects:
             if scan.party is None or scan in found[scan.party]:
                 continue
             if scan.party in named:
-                self.alarms.append(f"{scan.origin} claims to be {scan.party}, and another ledger is named for it")
+                self.doubles.append(f"{scan.origin} claims to be {scan.party}, and another ledger is named for it")
             elif found[scan.party]:
-                self.alarms.append(
+                self.doubles.append(
                     f"two ledgers claim to be {scan.party}: {found[scan.party][0].origin}, {scan.origin}"
                 )
             else:
@@ -145,7 +278,12 @@ class Effects:
         return "" if self.slots.version(act.under) else "names a charter that is not in force here"
 
     def reject(self, one: Stated, why: str) -> None:
-        self.void.append(Void(one.origin, one.index, one.id, kind_of(one.act), why))
+        if (one.origin, one.index) not in self.rejected:
+            void = Void(one.origin, one.index, one.id, kind_of(one.act), why)
+            self.rejected = self.rejected.plus({(one.origin, one.index): void})
+
+    def wait(self, *named: str) -> None:
+        self.awaited = self.awaited.plus(dict.fromkeys(named, True))
 
     # ---- what answers what ------------------------------------------------------------------------------------------
 
@@ -153,6 +291,7 @@ class Effects:
         """The act that this one answers, when it is held here and the answer is open to all its readers."""
         target = self.slots.stated.get(id_)
         if target is None:
+            self.wait(id_)
             return None
         if not isinstance(target.act, kinds):
             self.reject(one, f"a {kind_of(one.act)} cannot be about a {kind_of(target.act)}")
@@ -237,7 +376,7 @@ class Effects:
             return False
         return True
 
-    def frozen(self) -> dict[str, str]:
+    def _frozen(self) -> dict[str, str]:
         """origin -> why. A fork proof that holds freezes a ledger, whoever shows it; one that does not hold is void."""
         found: dict[str, str] = {}
         for one in self.live["fork"]:
@@ -253,7 +392,7 @@ class Effects:
                 found.setdefault(one.act.origin, words)
         return found
 
-    def leaving(self) -> dict[str, str]:
+    def _leaving(self) -> dict[str, str]:
         """party -> the first day on which a notice of its counts. Notice cannot be given for a day that is past."""
         found: dict[str, str] = {}
         for one in self.live["withdraw"]:
@@ -263,20 +402,28 @@ class Effects:
             found[one.act.author] = min(day, found.get(one.act.author, day))
         return found
 
+    def _check_disclosures(self) -> None:
+        self.disclosed: dict[str, set[int]] = defaultdict(set)  # party -> entries that it says it opened to this reader
+        for one in self.live["disclose"]:
+            self._disclosed(one)
+
+    def _disclosed(self, one: Stated) -> bool:
+        act = one.act
+        assert isinstance(act, a.Disclose)
+        if act.to not in readers_of(act):
+            self.reject(one, f"is not open to {act.to}")
+        elif max(act.entries) >= one.index:
+            self.reject(one, "opens entries that come after it")
+        elif act.to == self.me and one.origin == self.by_party[act.author].origin:
+            self.disclosed = defaultdict(set, self.disclosed)
+            self.disclosed[act.author] = self.disclosed[act.author] | set(act.entries)
+        return True
+
     def owed(self) -> dict[str, tuple[int, ...]]:
         """party -> entries that are for this reader and not open: by a tag, or by a disclosure that names it."""
         found: dict[str, set[int]] = {party: set(scan.owed) for party, scan in self.by_party.items()}
-        for one in self.live["disclose"]:
-            act = one.act
-            assert isinstance(act, a.Disclose)
-            scan = self.by_party[act.author]
-            if act.to not in readers_of(act):
-                self.reject(one, f"is not open to {act.to}")
-            elif max(act.entries) >= one.index:
-                self.reject(one, "opens entries that come after it")
-            elif act.to == self.me and one.origin == scan.origin:
-                held = {said.index for said in scan.stated} | {said.index for said in scan.void}
-                found[act.author] |= set(act.entries) - held
+        for party, entries in self.disclosed.items():
+            found[party] |= {index for index in entries if not self.by_party[party].opened(index)}
         return {party: tuple(sorted(entries)) for party, entries in found.items() if entries}
 
     # ---- rights -----------------------------------------------------------------------------------------------------
@@ -317,7 +464,7 @@ class Effects:
                 found[name] = replace(found[name], term=_until(found[name].term, what.on))
         return dict(sorted(found.items()))
 
-    def packs(self) -> dict[str, tuple[AdoptedPack, ...]]:
+    def _packs(self) -> dict[str, tuple[AdoptedPack, ...]]:
         """A pack counts when the state whose law it is has adopted it. What a disputed key adopted keeps its place and
         has no text: an older one must not come back."""
         found: dict[str, list[AdoptedPack]] = defaultdict(list)
@@ -353,87 +500,93 @@ class Effects:
             return ""
         return f"needs the signatures of {wanted} officers"
 
-    def attestations(self) -> tuple[Attestation, ...]:
+    def _attest(self, one: Stated) -> bool:
         """A party's word about itself and its organisations."""
-        found = []
-        for one in self.live["attest"]:
-            act = one.act
-            assert isinstance(act, a.Attest)
-            if act.about.partition("/")[0] != act.author:
-                self.reject(one, f"{act.author} does not speak for {act.about}")
-            elif act.other == act.author:
-                self.reject(one, "is with itself")
-            else:
-                ended = self.revoked.get(one.id, "")
-                found.append(Attestation(act=one.id, party=act.author, terms=act, revoked=ended))
-        return tuple(found)
+        act = one.act
+        assert isinstance(act, a.Attest)
+        if act.about.partition("/")[0] != act.author:
+            self.reject(one, f"{act.author} does not speak for {act.about}")
+        elif act.other == act.author:
+            self.reject(one, "is with itself")
+        else:
+            made = Attestation(act=one.id, party=act.author, terms=act, revoked=self.revoked.get(one.id, ""))
+            self.attestations = self.attestations.plus(act.author, made)
+        return True
 
-    def rosters(self) -> dict[str, RosterState]:
-        found: dict[str, RosterState] = {}
-        for one in self.live["roster"]:
-            act = one.act
-            assert isinstance(act, a.Roster)
-            others = {entry.recipient.party for entry in act.classes} - {act.author}
-            others |= {entry.recipient.organisation for entry in act.classes if entry.recipient.mixed}
-            if others:
-                self.reject(one, f"{act.author} does not speak for people of {', '.join(sorted(others))}")
-            else:
-                found[act.author] = RosterState(act=one.id, party=act.author, terms=act)
-        return found
+    def _roster(self, one: Stated) -> bool:
+        act = one.act
+        assert isinstance(act, a.Roster)
+        others = {entry.recipient.party for entry in act.classes} - {act.author}
+        others |= {entry.recipient.organisation for entry in act.classes if entry.recipient.mixed}
+        if others:
+            self.reject(one, f"{act.author} does not speak for people of {', '.join(sorted(others))}")
+        else:
+            self.rosters = {**self.rosters, act.author: RosterState(act=one.id, party=act.author, terms=act)}
+        return True
 
     # ---- items and what is judged of them ---------------------------------------------------------------------------
 
-    def _items(self) -> dict[str, tuple[ItemState, ...]]:
+    def _register_items(self) -> None:
         """A party registers items under its own name; label and retirement follow in the same ledger."""
-        found: dict[str, dict[int, ItemState]] = defaultdict(dict)
-        opaque: set[tuple[str, str]] = set()  # (party, opaque id)
         steps = [one for kind in ("register", "catalogue", "relabel", "retire") for one in self.live[kind]]
         for one in sorted(steps, key=lambda s: (s.act.author, s.origin, s.index)):
-            act = one.act
-            if isinstance(act, a.Catalogue):
-                self._catalogued(one, act, found, opaque)
-                continue
-            assert isinstance(act, a.RegisterItem | a.Relabel | a.Retire)
-            known = found[act.item].get(act.version)
-            why = self._item_fault(one, known, opaque)
-            if why:
-                self.reject(one, why)
-            elif isinstance(act, a.RegisterItem):
-                opaque.add((act.author, act.opaque))
-                found[act.item][act.version] = self._registered(one, act)
-            else:
-                assert known is not None
-                found[act.item][act.version] = self._changed(one, known)
-        return {name: tuple(held[n] for n in sorted(held)) for name, held in sorted(found.items()) if held}
+            self._catalogued(one) if isinstance(one.act, a.Catalogue) else self._item(one)
 
-    def _catalogued(
-        self, one: Stated, act: a.Catalogue, found: dict[str, dict[int, ItemState]], opaque: set[tuple[str, str]]
-    ) -> None:
+    def _version(self, item: str, version: int) -> ItemState | None:
+        return next((held for held in self.items.get(item, ()) if held.version == version), None)
+
+    def _item(self, one: Stated) -> bool:
+        act = one.act
+        assert isinstance(act, a.RegisterItem | a.Relabel | a.Retire)
+        known = self._version(act.item, act.version)
+        why = self._item_fault(one, known)
+        if why:
+            self.reject(one, why)
+            return True
+        if isinstance(act, a.RegisterItem):
+            self.opaque = self.opaque.plus({(act.author, act.opaque): True})
+            made = self._registered(one, act)
+        else:
+            assert known is not None
+            made = self._changed(one, known)
+        others = [held for held in self.items.get(act.item, ()) if held.version != act.version]
+        self.items = self.items.plus({act.item: tuple(sorted([*others, made], key=lambda held: held.version))})
+        # A release or a judgement that came before its item was shown here is read otherwise now.
+        return isinstance(act, a.RegisterItem) and _item_key(act.item, act.version) not in self.awaited
+
+    def _catalogued(self, one: Stated) -> bool:
         """All rows of a table or none: what is wrong with one of them is wrong with the act."""
+        act = one.act
+        assert isinstance(act, a.Catalogue)
         why = self._owners_fault(act)
         if why:
             self.reject(one, why)
-            return
+            return True
         data = self.slots.objects.get(act.table)
         if data is None:
-            self.missing.add(act.table)
-            return
+            self.missing = self.missing | {act.table}
+            return True
         try:
             items = registered(act, one.id, one.index, data)
         except Malformed as error:
             self.reject(one, f"its table: {error}")
-            return
+            return True
         for item in items:
-            if item.version in found.get(item.id, ()) or (act.author, item.facts.opaque) in opaque:
+            if self._version(item.id, item.version) is not None or (act.author, item.facts.opaque) in self.opaque:
                 self.reject(one, f"{item.id}@{item.version} is registered already")
-                return
-        ended, label = self.disputed.get(one.id, ""), [one.id]
+                return True
+        ended = self.disputed.get(one.id, "")
+        rows: dict[str, tuple[ItemState, ...]] = {}
         for item in items:
-            found[item.id][item.version] = replace(item, retired=ended) if ended else item
-            opaque.add((act.author, item.facts.opaque))
-            self.labels[item.id, item.version] = label[:]
+            kept = rows.get(item.id, self.items.get(item.id, ()))
+            made = replace(item, retired=ended) if ended else item
+            rows[item.id] = tuple(sorted([*kept, made], key=lambda held: held.version))
+        self.items = self.items.plus(rows)
+        self.opaque = self.opaque.plus({(act.author, item.facts.opaque): True for item in items})
+        self.labels = self.labels.plus({(item.id, item.version): (one.id,) for item in items})
+        return not any(_item_key(item.id, item.version) in self.awaited for item in items)
 
-    def _item_fault(self, one: Stated, known: ItemState | None, opaque: set[tuple[str, str]]) -> str:
+    def _item_fault(self, one: Stated, known: ItemState | None) -> str:
         act = one.act
         assert isinstance(act, a.RegisterItem | a.Relabel | a.Retire)
         if act.item.partition("/")[0] != act.author:
@@ -441,7 +594,7 @@ class Effects:
         if isinstance(act, a.RegisterItem):
             if known is not None:
                 return "this version is registered already"
-            if (act.author, act.opaque) in opaque:
+            if (act.author, act.opaque) in self.opaque:
                 return "another item is registered under this opaque id"
             return self._owners_fault(act)
         if known is None or act.prev != known.label_act or known.retired:
@@ -467,7 +620,7 @@ class Effects:
         return f"names {', '.join(others)} as owner, who takes no part in {act.project}" if others else ""
 
     def _registered(self, one: Stated, act: a.RegisterItem) -> ItemState:
-        self.labels[act.item, act.version] = [one.id]
+        self.labels = self.labels.plus({(act.item, act.version): (one.id,)})
         return ItemState(
             id=act.item,
             version=act.version,
@@ -485,7 +638,8 @@ class Effects:
     def _changed(self, one: Stated, known: ItemState) -> ItemState:
         if not isinstance(one.act, a.Relabel):
             return replace(known, retired=one.id)
-        self.labels[known.id, known.version].append(one.id)
+        labels = self.labels[known.id, known.version]
+        self.labels = self.labels.plus({(known.id, known.version): (*labels, one.id)})
         retired = self.disputed.get(one.id, "")  # neither label can be relied upon: nothing is given out under either
         return replace(
             known,
@@ -496,43 +650,37 @@ class Effects:
             restriction=one.act.restriction,
         )
 
-    def determinations(self, packs: Mapping[str, tuple[AdoptedPack, ...]]) -> tuple[Determination, ...]:
-        """A judgement counts in the role in which its author speaks. Those that say no stand last: they are read first.
+    def _determine(self, one: Stated) -> bool:
+        """A judgement counts in the role in which its author speaks.
 
         A party's next judgement of the same ends the one before for good: to end the later must not bring it back.
         """
-        found: dict[str, Determination] = {}
-        judged: dict[tuple[object, ...], str] = {}
-        for one in self.live["determine"]:
-            act = one.act
-            assert isinstance(act, a.Determine)
-            item = next((held for held in self.items.get(act.item, ()) if held.version == act.version), None)
-            if item is None:
-                continue
-            why = self._judge_fault(act, item, packs.get(act.jurisdiction, ()))
-            if not why and act.on not in self.labels[act.item, act.version]:
-                why = "is on no label of this item"
-            why = why or self._officers_fault(one)
-            if why:
-                self.reject(one, why)
-                continue
-            same = (
-                act.author,
-                act.item,
-                act.version,
-                act.on,
-                act.jurisdiction,
-                act.authority,
-                act.condition,
-                act.request,
-            )
-            before = judged.get(same)
-            if before is not None:
-                found[before] = replace(found[before], revoked=found[before].revoked or one.id)
-            judged[same] = one.id
-            ended = self.revoked.get(one.id, "")
-            found[one.id] = Determination(act=one.id, party=act.author, terms=act, revoked=ended)
-        return tuple(sorted(found.values(), key=lambda made: not made.terms.holds))
+        act = one.act
+        assert isinstance(act, a.Determine)
+        item = self._version(act.item, act.version)
+        if item is None:
+            self.wait(_item_key(act.item, act.version))
+            return True
+        why = self._judge_fault(act, item, self.packs.get(act.jurisdiction, ()))
+        if not why and act.on not in self.labels[act.item, act.version]:
+            why = "is on no label of this item"
+        why = why or self._officers_fault(one)
+        if why:
+            self.reject(one, why)
+            return True
+        same = (
+            act.author, act.item, act.version, act.on, act.jurisdiction, act.authority, act.condition, act.request,
+        )  # fmt: skip
+        before = self.judged.get(same)
+        if before is not None:
+            ended = self.determinations.at(*before)
+            ended = replace(ended, revoked=ended.revoked or one.id)
+            self.determinations = self.determinations.where(*before, ended)
+        key = (not act.holds, act.author)
+        self.judged = self.judged.plus({same: (key, self.determinations.size(key))})
+        made = Determination(act=one.id, party=act.author, terms=act, revoked=self.revoked.get(one.id, ""))
+        self.determinations = self.determinations.plus(key, made)
+        return True
 
     def _judge_fault(self, act: a.Determine, item: ItemState, packs: Iterable[AdoptedPack]) -> str:
         """Adopted texts say whose word a condition asks for; where none does, it is the owners' or the state's."""
@@ -550,79 +698,90 @@ class Effects:
 
     # ---- licences ---------------------------------------------------------------------------------------------------
 
-    def licences(self) -> dict[str, LicenceState]:
-        """Granted by the party that adopts the law of its jurisdiction."""
-        found: dict[str, LicenceState] = {}
+    def _grant_licences(self) -> None:
         replaced: dict[str, str] = {}
         for one in self.live["licence"]:
-            act = one.act
-            assert isinstance(act, a.Licence)
-            if self.charter and not self._adopts(act.jurisdiction, act.author):
-                self.reject(one, f"{act.author} grants no licences of {act.jurisdiction}")
-                continue
-            why = self._officers_fault(one)
-            if why:
-                self.reject(one, why)
-                continue
-            if not isinstance(act.amends, UnsetType):
-                if self._own(one, act.amends, a.Licence) is None:
-                    continue  # an amendment of what is not its own, or not held here, grants nothing
-                replaced[act.amends] = one.id
-            ended = self.revoked.get(one.id, "")
-            found[one.id] = LicenceState(act=one.id, party=act.author, terms=act, revoked=ended)
-        found = {id_: replace(one, revoked=one.revoked or replaced.get(id_, "")) for id_, one in found.items()}
-        self._draw(found)
-        return dict(sorted(found.items()))
+            assert isinstance(one.act, a.Licence)
+            if self._licence(one) and not isinstance(one.act.amends, UnsetType) and one.id in self.licences:
+                replaced[one.act.amends] = one.id
+        ended = {id_: self.licences[id_] for id_ in replaced if id_ in self.licences}
+        self.licences = self.licences.plus(
+            {id_: replace(state, revoked=state.revoked or replaced[id_]) for id_, state in ended.items()}
+        )
 
-    def _draw(self, licences: dict[str, LicenceState]) -> None:
+    def _licence(self, one: Stated) -> bool:
+        """Granted by the party that adopts the law of its jurisdiction."""
+        act = one.act
+        assert isinstance(act, a.Licence)
+        if self.charter and not self._adopts(act.jurisdiction, act.author):
+            self.reject(one, f"{act.author} grants no licences of {act.jurisdiction}")
+            return True
+        why = self._officers_fault(one)
+        if why:
+            self.reject(one, why)
+            return True
+        if not isinstance(act.amends, UnsetType) and self._own(one, act.amends, a.Licence) is None:
+            return True  # an amendment of what is not its own, or not held here, grants nothing
+        ended = self.revoked.get(one.id, "")
+        self.licences = self.licences.plus(
+            {one.id: LicenceState(act=one.id, party=act.author, terms=act, revoked=ended)}
+        )
+        return True
+
+    def _draw(self, release: ReleaseState) -> None:
         """Drawn by the holder's own releases, once for an item version and a recipient organisation."""
-        for release in self.releases.values():
-            terms = release.terms
-            for use in terms.uses:
-                one, key = licences.get(use.licence), (terms.item, terms.version, terms.to.organisation)
-                if one is None or one.terms.holder.partition("/")[0] != release.party or key in one.draws:
-                    continue
-                value = _drawn(one.terms.value, use.value)
-                licences[use.licence] = replace(
-                    one, used=one.used + max(use.quantity, 1), spent=one.spent + value, draws=one.draws | {key}
+        terms = release.terms
+        for use in terms.uses:
+            one, key = self.licences.get(use.licence), (terms.item, terms.version, terms.to.organisation)
+            if one is None:
+                self.wait(use.licence)
+            elif one.terms.holder.partition("/")[0] == release.party and key not in one.draws:
+                drawn = replace(
+                    one,
+                    used=one.used + max(use.quantity, 1),
+                    spent=one.spent + _drawn(one.terms.value, use.value),
+                    draws=one.draws | {key},
                 )
+                self.licences = self.licences.plus({use.licence: drawn})
 
     # ---- releases and what follows them -----------------------------------------------------------------------------
 
-    def _releases(self) -> dict[str, ReleaseState]:
-        receipts: dict[str, list[tuple[str, str, str]]] = defaultdict(list)
-        for one in self.live["receipt"]:
-            assert isinstance(one.act, a.Receipt)
-            target = self._answered(one, one.act.release, a.Release)
-            if target is None or not isinstance(target.act, a.Release):
-                continue
-            if target.act.to.party != one.act.author:
-                self.reject(one, f"{one.act.author} did not receive this release")
-            else:
-                receipts[target.id].append((one.act.author, one.id, one.act.outcome))
-        found = {}
-        for one in self.live["release"]:
-            act = one.act
-            assert isinstance(act, a.Release)
-            item = next((held for held in self.items.get(act.item, ()) if held.version == act.version), None)
-            if act.to.mixed:
-                self.reject(one, f"{act.to.organisation} is no organisation of {act.to.party}")
-                continue
-            if item is not None and act.author not in item.facts.owners:
-                self.reject(one, f"{act.author} does not own {act.item}")
-                continue
-            found[one.id] = ReleaseState(
-                act=one.id,
-                party=act.author,
-                origin=one.origin,
-                index=one.index,
-                time=one.time,
-                terms=act,
-                receipts=tuple(receipts[one.id]),
-            )
-        return found
+    def _release(self, one: Stated) -> bool:
+        act = one.act
+        assert isinstance(act, a.Release)
+        item = self._version(act.item, act.version)
+        if item is None:
+            self.wait(_item_key(act.item, act.version))
+        if act.to.mixed:
+            self.reject(one, f"{act.to.organisation} is no organisation of {act.to.party}")
+            return True
+        if item is not None and act.author not in item.facts.owners:
+            self.reject(one, f"{act.author} does not own {act.item}")
+            return True
+        made = ReleaseState(act=one.id, party=act.author, origin=one.origin, index=one.index, time=one.time, terms=act)
+        self.releases = self.releases.plus({one.id: made})
+        self._draw(made)
+        # What is suspended opens an order over this one too.
+        return not any(
+            engagement.suspended and (engagement.terms.party, engagement.terms.project) == (act.to.party, act.project)
+            for engagement in self.engagements.values()
+        )
 
-    def recalls(self) -> dict[str, RecallState]:
+    def _receipt(self, one: Stated) -> bool:
+        act = one.act
+        assert isinstance(act, a.Receipt)
+        target = self._answered(one, act.release, a.Release)
+        if target is None or not isinstance(target.act, a.Release):
+            return True
+        if target.act.to.party != act.author:
+            self.reject(one, f"{act.author} did not receive this release")
+        elif target.id in self.releases:
+            held = self.releases[target.id]
+            told = (*held.receipts, (act.author, one.id, act.outcome))
+            self.releases = self.releases.plus({target.id: replace(held, receipts=told)})
+        return True
+
+    def _recalls(self) -> dict[str, RecallState]:
         """Orders by the releaser's own act, and those that a suspension opens over what the party has received."""
         orders = [*self._own_orders(), *self._suspension_orders()]
         known = {(order.release, order.because): order for order in orders}
@@ -685,7 +844,7 @@ class Effects:
 
     # ---- the rest ---------------------------------------------------------------------------------------------------
 
-    def introduced(self) -> set[str]:
+    def _introduced(self) -> set[str]:
         """Parties that a member introduced. It gives no right."""
         found = set()
         for one in self.live["introduce"]:
@@ -699,27 +858,80 @@ class Effects:
                 found.add(act.party)
         return found
 
-    def evidence(self) -> tuple[EvidenceState, ...]:
-        found = []
-        for one in self.live["evidence"]:
-            act = one.act
-            assert isinstance(act, a.Evidence)
-            if act.candidate in readers_of(act) and act.candidate != act.author:
-                self.reject(one, f"is open to {act.candidate}, whom it is about")
-            else:
-                found.append(EvidenceState(act=one.id, party=act.author, terms=act))
-        return tuple(found)
+    def _evidence(self, one: Stated) -> bool:
+        act = one.act
+        assert isinstance(act, a.Evidence)
+        if act.candidate in readers_of(act) and act.candidate != act.author:
+            self.reject(one, f"is open to {act.candidate}, whom it is about")
+        else:
+            made = EvidenceState(act=one.id, party=act.author, terms=act)
+            self.evidence = self.evidence.plus(act.author, made)
+        return True
 
-    def check_answers(self) -> None:
+    def _reply(self, one: Stated) -> bool:
         """Kinds that only answer, and have no part in the register: closure all the same."""
-        for one in (*self.live["return"], *self.live["settle"]):
-            assert isinstance(one.act, a.Return | a.Settle)
-            proposal = self.slots.proposals.get(one.act.proposal)
-            if self._answered(one, one.act.proposal, a.Propose) is None or proposal is None:
-                continue
-            if isinstance(one.act, a.Settle) and proposal.settled.get(one.act.author) != one.act.outcome:
-                words = "is no member" if one.act.author not in proposal.settled else "has settled it otherwise"
-                self.reject(one, f"{one.act.author} {words}")
+        assert isinstance(one.act, a.Return | a.Settle)
+        proposal = self.slots.proposals.get(one.act.proposal)
+        if self._answered(one, one.act.proposal, a.Propose) is None or proposal is None:
+            return True
+        if isinstance(one.act, a.Settle) and proposal.settled.get(one.act.author) != one.act.outcome:
+            words = "is no member" if one.act.author not in proposal.settled else "has settled it otherwise"
+            self.reject(one, f"{one.act.author} {words}")
+        return True
+
+    def _acknowledge(self, one: Stated) -> bool:
+        """The newest of each party; and an alarm where two members derive different common parts from the same."""
+        act = one.act
+        assert isinstance(act, a.Acknowledge)
+        self.acks = {**self.acks, act.author: (one.id, act)}
+        if act.author not in self.members:
+            return True
+        if not hidden_from(act, self.members):
+            self.acked = self.acked.plus(one.id)
+        root = self.slots.scans[one.origin].root_at(one.index)
+        if root is None or act.owed:
+            return True
+        heads = sorted(
+            {(head.origin, head.size, head.root) for head in act.heads} | {(one.origin, one.index, root.hex())}
+        )
+        vector = hashlib.sha256(repr(heads).encode()).digest()
+        said = {**dict(self.said.get(vector, ())), act.author: act.common}
+        self.said = self.said.plus({vector: tuple(said.items())})
+        if len(set(said.values())) > 1:
+            words = f"members derive different common registers from the same ledgers: {', '.join(sorted(said))}"
+            self.discord = {**self.discord, vector: words}
+        return True
+
+
+_ADDS: dict[str, Callable[[Effects, Stated], bool] | None] = {
+    "register": Effects._item,
+    "catalogue": Effects._catalogued,
+    "licence": Effects._licence,
+    "release": Effects._release,
+    "receipt": Effects._receipt,
+    "determine": Effects._determine,
+    "attest": Effects._attest,
+    "roster": Effects._roster,
+    "evidence": Effects._evidence,
+    "acknowledge": Effects._acknowledge,
+    "return": Effects._reply,
+    "settle": Effects._reply,
+    "disclose": Effects._disclosed,
+    **dict.fromkeys(("channel", "propose", "consent", "refuse")),
+}
+_RANK = {kind: rank for rank, kind in enumerate(_ADDS)}
+
+
+def place_of(one: Stated) -> Place:
+    return one.origin, one.index
+
+
+def _release_place(one: ReleaseState) -> tuple[str, str, int]:
+    return one.party, one.origin, one.index
+
+
+def _item_key(item: str, version: int) -> str:
+    return f"{item}@{version}"
 
 
 def _drawn(limit: a.Money | UnsetType, value: a.Money | UnsetType) -> int:

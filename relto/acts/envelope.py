@@ -103,35 +103,32 @@ def open_act(data: bytes) -> tuple[Act, str, Envelope]:
     return read(envelope.payload), act_id(envelope.payload), envelope
 
 
-class _Check:
-    """One signature check as a cache key: equal by digest, so that what is remembered does not hold the bytes."""
-
-    __slots__ = ("digest", "work")
-
-    def __init__(self, key: PublicKey, payload: bytes, signatures: tuple[tuple[str, bytes], ...]) -> None:
-        parts = (msgspec.json.encode(key), payload, *(sig for _, sig in signatures))
-        self.digest = hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).digest()
-        self.work: tuple[PublicKey, bytes, dict[str, bytes]] | None = (key, payload, dict(signatures))
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Check) and self.digest == other.digest
-
-    def __hash__(self) -> int:
-        return hash(self.digest)
+VERIFIED_MAX = 1 << 20  # verdicts on signatures that are remembered: about 120 MiB
+_verified: dict[bytes, bool] = {}
 
 
-@functools.lru_cache(maxsize=65_536)
-def _holds(check: _Check) -> bool:
-    assert check.work is not None
-    key, payload, signatures = check.work
-    check.work = None
-    return key.verify(pae(PAYLOAD_TYPE, payload), signatures)
+@functools.lru_cache(maxsize=4096)
+def _ids(key: PublicKey) -> tuple[tuple[str, ...], bytes]:
+    return key.key_ids, hashlib.sha256(msgspec.json.encode(key)).digest()
 
 
 def signed_by(envelope: Envelope, key: PublicKey) -> bool:
-    """Whether this key (both halves when it has two) signed. Remembered: the answer is a pure function of the bytes."""
-    mine = tuple((one.keyid, one.sig) for one in envelope.signatures if one.keyid in key.key_ids)
-    return len(mine) == len(key.key_ids) and _holds(_Check(key, envelope.payload, mine))
+    """Whether this key (both halves when it has two) signed. Remembered: the answer is a pure function of the bytes.
+
+    By a digest over key, payload and signatures with their lengths, so that what is remembered does not hold the bytes.
+    """
+    names, print_ = _ids(key)
+    mine = {one.keyid: one.sig for one in envelope.signatures if one.keyid in names}
+    if len(mine) != len(names):
+        return False
+    parts = (print_, envelope.payload, *mine.values())
+    digest = hashlib.sha256(b"".join([len(part).to_bytes(4) + part for part in parts])).digest()
+    verdict = _verified.get(digest)
+    if verdict is None:
+        if len(_verified) >= VERIFIED_MAX:
+            _verified.clear()
+        verdict = _verified[digest] = key.verify(pae(PAYLOAD_TYPE, envelope.payload), mine)
+    return verdict
 
 
 def reaches(envelope: Envelope, quorum: Quorum) -> bool:

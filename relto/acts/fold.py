@@ -12,17 +12,13 @@ Source: spec/register.md.
 
 from __future__ import annotations
 
-import hashlib
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-
-import msgspec
 
 from relto.acts import act as a
 from relto.acts.effects import Effects
-from relto.acts.register import AdoptedPack, PartyState, Register
+from relto.acts.register import PartyState, Register
 from relto.acts.scan import Entry, Scan
-from relto.acts.slots import Ballot, Slots, engagement_fault, hidden_from
+from relto.acts.slots import Ballot, Slots, engagement_fault
 
 _NOTHING: Mapping[str, bytes] = {}
 
@@ -48,13 +44,14 @@ def extend(register: Register, entries: Iterable[Entry], objects: Mapping[str, b
     Raises: ValueError for an entry before the end of its ledger (an opening that came late): fold that ledger anew.
     """
     scans = dict(register.scans)
+    texts = register.objects if objects is None else objects
     fresh: set[str] = set()
     for one in entries:
         if one.origin not in fresh:
             scans[one.origin] = scans[one.origin].copy() if one.origin in scans else Scan(one.origin)
             fresh.add(one.origin)
         scans[one.origin].push(one)
-    return _derive(scans, register.me, register.objects if objects is None else objects, register.pin)
+    return _follow(register, scans, texts) or _derive(scans, register.me, texts, register.pin)
 
 
 def could_engage(register: Register, what: a.Engagement) -> str:
@@ -68,66 +65,66 @@ def could_engage(register: Register, what: a.Engagement) -> str:
 
 
 def _derive(scans: Mapping[str, Scan], me: str, objects: Mapping[str, bytes], pin: str) -> Register:
-    slots = Slots(scans, me, objects, pin)
-    slots.run()
-    return _register(Effects(slots))
+    return _register(Effects(Slots(scans, me, objects, pin).ran()))
+
+
+def _follow(register: Register, scans: Mapping[str, Scan], objects: Mapping[str, bytes]) -> Register | None:
+    """The register after entries that only add. None when all must be derived anew."""
+    before = register.kept
+    if not isinstance(before, Effects) or scans.keys() != register.scans.keys():
+        return None
+    if before.missing - {one for one in before.missing if one not in objects}:
+        return None  # a text that was missing is here
+    fresh = {
+        origin: scan.stated[len(register.scans[origin].stated) :]
+        for origin, scan in scans.items()
+        if scan is not register.scans[origin]
+    }
+    slots = before.slots.follow(scans, fresh, objects)
+    after = before.follow(slots, [one for more in fresh.values() for one in more])
+    return _register(after) if after is not None else _register(Effects(slots))
 
 
 def _register(effects: Effects) -> Register:
     slots, version = effects.slots, effects.version
-    packs = effects.packs()
-    determinations = effects.determinations(packs)
-    effects.check_answers()
-    register = Register(
+    return Register(
         me=slots.me,
-        sight={o: (s.size, "" if s.sparse else s.roots[s.size].hex()) for o, s in sorted(slots.scans.items())},
+        sight={o: (s.size, (s.root_at(s.size) or b"").hex()) for o, s in sorted(slots.scans.items())},
         pin=slots.pin,
         partnership=slots.partnership,
         charter=effects.charter,
         charter_id=version.id if version else "",
         directory=version.directory if version else None,
-        packs=packs,
+        packs=effects.packs,
         parties=_parties(effects),
         slots=dict(sorted(slots.proposals.items())),
         projects=effects.projects,
         engagements=effects.engagements,
         items=effects.items,
-        licences=effects.licences(),
-        attestations=effects.attestations(),
-        determinations=determinations,
-        rosters=effects.rosters(),
+        licences=effects.licences,
+        attestations=effects.attestations.values(),
+        determinations=effects.determinations.values(),
+        rosters=effects.rosters,
         releases=effects.releases,
-        recalls=effects.recalls(),
+        recalls=effects.recalls,
         denials=effects.denials,
-        evidence=effects.evidence(),
+        evidence=effects.evidence.values(),
         owed=effects.owed(),
-        void=(),
-        alarms=(),
-        acks=_newest_acks(effects),
-        stated={one.id: one for scans in effects.speakers.values() for scan in scans for one in scan.stated},
+        void=effects.void(),
+        alarms=tuple(effects.alarms),
+        acks=effects.acks,
+        stated=effects.stated,
         missing=frozenset(effects.missing),
-        common="",
-        own="",
         scans=slots.scans,
         objects=slots.objects,
+        kept=effects,
     )
-    first = {(one.origin, one.index): one for one in reversed(effects.void)}  # one reason is enough
-    void = tuple(first[place] for place in sorted(first))
-    alarms = tuple(sorted({*effects.alarms, *_unlike(effects)}))
-    register = msgspec.structs.replace(register, void=void, alarms=alarms, common=_common(effects, packs))
-    return msgspec.structs.replace(register, own=_own(register))
-
-
-def _newest_acks(effects: Effects) -> dict[str, tuple[str, a.Acknowledge]]:
-    return {
-        one.act.author: (one.id, one.act) for one in effects.live["acknowledge"] if isinstance(one.act, a.Acknowledge)
-    }
 
 
 def _parties(effects: Effects) -> dict[str, PartyState]:
     charter, version = effects.charter, effects.version
-    frozen, leaving, introduced = effects.frozen(), effects.leaving(), effects.introduced()
-    mine = _newest_acks(effects).get(effects.me)
+    frozen, leaving, introduced = effects.frozen, effects.leaving, effects.introduced
+    mine = effects.acks.get(effects.me)
     seen = {head.origin: head.seen for head in mine[1].heads} if mine else {}
     named = {one.id: one for one in charter.parties} if charter else {}
     codes = {one.id: one.code for one in charter.candidates} if charter else {}
@@ -172,63 +169,3 @@ def _reach(effects: Effects) -> Mapping[str, int]:
             ledgers=version.ledgers,
         )
     )
-
-
-# ---- digests --------------------------------------------------------------------------------------------------------
-
-
-def _unlike(effects: Effects) -> list[str]:
-    """Equal vectors with unequal common digests: the software of two members disagrees."""
-    words: dict[tuple[tuple[str, int, str], ...], dict[str, str]] = defaultdict(dict)
-    for one in effects.live["acknowledge"]:
-        assert isinstance(one.act, a.Acknowledge)
-        root = effects.slots.scans[one.origin].root_at(one.index)
-        if root is None or one.act.owed or one.act.author not in effects.members:
-            continue
-        heads = {(head.origin, head.size, head.root) for head in one.act.heads}
-        words[tuple(sorted(heads | {(one.origin, one.index, root.hex())}))][one.act.author] = one.act.common
-    return [
-        f"members derive different common registers from the same ledgers: {', '.join(sorted(said))}"
-        for said in words.values()
-        if len(set(said.values())) > 1
-    ]
-
-
-def _common(effects: Effects, packs: Mapping[str, tuple[AdoptedPack, ...]]) -> str:
-    """Digest over what is for all members: party chains, charters, slots, acknowledgements, forks, adopted law."""
-    slots, members = effects.slots, effects.members
-    view = {
-        "parties": {p: [span.id for span in effects.by_party[p].chain] for p in members if p in effects.by_party},
-        "charter": [one.id for one in slots.versions],
-        "slots": {
-            id_: [one.state, sorted((v.party, v.vote, v.act) for v in one.votes if not v.void and v.confirmed)]
-            for id_, one in slots.proposals.items()
-        },
-        "acks": sorted(
-            one.id
-            for one in effects.live["acknowledge"]
-            if one.act.author in members and not hidden_from(one.act, members)
-        ),
-        "forks": sorted(one.id for one in effects.live["fork"] if not hidden_from(one.act, members)),
-        "packs": {name: [one.digest for one in adopted] for name, adopted in packs.items()},
-    }
-    return hashlib.sha256(msgspec.json.encode(view, order="sorted")).hexdigest()
-
-
-def _own(register: Register) -> str:
-    """Digest over everything derived, so that two folds can be compared."""
-    skipped = {"stated", "scans", "objects", "charter", "directory", "own"}
-    view = {name: getattr(register, name) for name in register.__struct_fields__ if name not in skipped}
-    view["denials"] = sorted((one.author, one.subject, one.kind, one.act) for one in register.denials)
-    view["missing"] = sorted(register.missing)
-    view["packs"] = {name: [(one.act, one.digest) for one in packs] for name, packs in register.packs.items()}
-    view["parties"] = {name: _plain(one, "chain") for name, one in register.parties.items()}
-    view["slots"] = {name: _plain(one, "stated") for name, one in register.slots.items()}
-    view["licences"] = {
-        name: (one.revoked, one.used, one.spent, sorted(one.draws)) for name, one in register.licences.items()
-    }
-    return hashlib.sha256(msgspec.json.encode(view, order="sorted")).hexdigest()
-
-
-def _plain(one: msgspec.Struct, without: str) -> dict[str, object]:
-    return {name: getattr(one, name) for name in one.__struct_fields__ if name != without}

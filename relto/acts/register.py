@@ -7,9 +7,11 @@ Source: spec/register.md; contracts of the design, section 10.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Literal, Protocol
 
+import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from relto.acts.act import (
@@ -215,6 +217,13 @@ class AdoptedPack(Struct, frozen=True, kw_only=True):
     pack: Pack | None  # None when the text is not held
 
 
+class Kept(Protocol):
+    """The fold's own state behind a register."""
+
+    def common(self) -> str: ...
+    def why_void(self, origin: str, index: int) -> str: ...
+
+
 class Register(Struct, frozen=True, kw_only=True):
     """What `me` may know at `sight`. Compare by `own`; `common` is the part that all members share."""
 
@@ -232,23 +241,38 @@ class Register(Struct, frozen=True, kw_only=True):
     engagements: Mapping[str, EngagementState]
     items: Mapping[str, tuple[ItemState, ...]]
     licences: Mapping[str, LicenceState]
-    attestations: tuple[Attestation, ...]
-    determinations: tuple[Determination, ...]
+    attestations: Sequence[Attestation]
+    determinations: Sequence[Determination]
     rosters: Mapping[str, RosterState]
     releases: Mapping[str, ReleaseState]
     recalls: Mapping[str, RecallState]
     denials: frozenset[Denial]
-    evidence: tuple[EvidenceState, ...]
+    evidence: Sequence[EvidenceState]
     owed: Mapping[str, tuple[int, ...]]
-    void: tuple[Void, ...]
+    void: Sequence[Void]
     alarms: tuple[str, ...]
     acks: Mapping[str, tuple[str, Acknowledge]]  # party -> (id, its newest acknowledge)
     stated: Mapping[str, Stated]  # by act id
     missing: frozenset[str]  # objects named and not held
-    common: str
-    own: str
     scans: Mapping[str, Scan]
     objects: Mapping[str, bytes]
+    kept: Kept | None = None  # what the fold goes on from
+
+    @property
+    def common(self) -> str:
+        """Digest over the part that all members share; empty of a register that no fold made."""
+        return self.kept.common() if self.kept is not None else ""
+
+    @property
+    def own(self) -> str:
+        """Digest over everything derived: equal for equal registers."""
+        return own_digest(self)
+
+    def why_void(self, origin: str, index: int) -> str:
+        """Why an entry does not count; empty when it does."""
+        if self.kept is not None:
+            return self.kept.why_void(origin, index)
+        return next((one.why for one in self.void if (one.origin, one.index) == (origin, index)), "")
 
     @property
     def members(self) -> tuple[str, ...]:
@@ -312,3 +336,30 @@ class Register(Struct, frozen=True, kw_only=True):
                 f"act `{prefix[:64]}` {why}", hint="give eight or more characters of an id that `relto act list` shows"
             )
         return self.stated[found[0]]
+
+
+def own_digest(register: Register) -> str:
+    """Digest over everything derived, so that two folds can be compared."""
+    skipped = {"stated", "scans", "objects", "charter", "directory", "kept"}
+    view: dict[str, object] = {"common": register.common}
+    view |= {name: getattr(register, name) for name in register.__struct_fields__ if name not in skipped}
+    view["denials"] = sorted((one.author, one.subject, one.kind, one.act) for one in register.denials)
+    view["missing"] = sorted(register.missing)
+    view["packs"] = {name: [(one.act, one.digest) for one in packs] for name, packs in register.packs.items()}
+    view["parties"] = {name: _plain(one, "chain") for name, one in register.parties.items()}
+    view["slots"] = {name: _plain(one, "stated") for name, one in register.slots.items()}
+    view["licences"] = {
+        name: (one.revoked, one.used, one.spent, sorted(one.draws)) for name, one in register.licences.items()
+    }
+    return hashlib.sha256(msgspec.json.encode(view, order="sorted", enc_hook=_builtin)).hexdigest()
+
+
+def _builtin(value: object) -> object:
+    if isinstance(value, Mapping):
+        return dict(value)
+    assert isinstance(value, Sequence)
+    return list(value)
+
+
+def _plain(one: Struct, without: str) -> dict[str, object]:
+    return {name: getattr(one, name) for name in one.__struct_fields__ if name != without}

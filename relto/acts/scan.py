@@ -12,6 +12,7 @@ Source: spec/register.md, "Scan".
 
 from __future__ import annotations
 
+import bisect
 import hashlib
 from collections.abc import Iterable
 
@@ -19,6 +20,7 @@ from msgspec import Struct, UnsetType
 
 from relto.acts import envelope as dsse
 from relto.acts.act import COMMON, PARTY_CHAIN, SIGNERS, Act, Inception, KeySet, Recover, Rotate, key_digest
+from relto.acts.grown import Map, Trail
 from relto.errors import Forged, Malformed
 from relto.ledger import Frontier, commit, is_tagged, leaf_hash, parse_leaf, tag_for
 
@@ -46,6 +48,7 @@ class Entry(Struct, frozen=True):
     act: Act | None = None
     id: str | None = None
     signed: dsse.Envelope | None = None
+    common: bool | None = None  # whether its leaf carries the common tag; None: not looked at yet
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -60,8 +63,9 @@ def entry(
 
     Raises: Forged when the opening is not what the leaf commits to; Malformed when it opens to what is not an act.
     """
+    common = _is_common(leaf)
     if opening is None:
-        return Entry(origin, index, leaf, mine or _is_common(leaf))
+        return Entry(origin, index, leaf, mine or common, common=common)
     salt, data = opening
     if commit(salt, data) != parse_leaf(leaf).commitment:
         raise Forged(
@@ -69,7 +73,7 @@ def entry(
             hint="keep it: it is evidence",
         )
     act, id_, signed = dsse.open_act(data)
-    return Entry(origin, index, leaf, mine, salt, data, act, id_, signed)
+    return Entry(origin, index, leaf, mine, salt, data, act, id_, signed, common)
 
 
 def _is_common(leaf: bytes) -> bool:
@@ -78,6 +82,10 @@ def _is_common(leaf: bytes) -> bool:
         return is_tagged(leaf, COMMON_KEY)
     except Malformed:
         return True
+
+
+def common_of(one: Entry) -> bool:
+    return _is_common(one.leaf) if one.common is None else one.common
 
 
 def common_tags(act: Act, commitment: bytes, members: Iterable[str] = ()) -> tuple[bytes, ...]:
@@ -123,7 +131,7 @@ class Scan:
     """The state after a prefix of one ledger. `push` moves it; a register never shares a scan that still moves."""
 
     __slots__ = (
-        "chain", "frontier", "ids", "inception", "origin", "owed", "party", "roots", "size", "sparse", "stated", "time",
+        "chain", "edges", "frontier", "ids", "inception", "origin", "owed", "party", "size", "sparse", "stated", "time",
         "times", "void",
     )  # fmt: skip
 
@@ -132,28 +140,23 @@ class Scan:
         self.party: str | None = None
         self.inception: Inception | None = None
         self.chain: list[KeySpan] = []
-        self.stated: list[Stated] = []
-        self.void: list[Void] = []
-        self.owed: list[int] = []
-        self.ids: set[str] = set()
+        self.stated: Trail[Stated] = Trail()
+        self.void: Trail[Void] = Trail()
+        self.owed: Trail[int] = Trail()
+        self.ids: Map[str, int] = Map()  # of what is stated, with its index
         self.size = 0
         self.time = 0  # of everything that the reader holds
-        self.times: dict[tuple[str, ...], int] = {}  # by readers; the party chain has none
+        self.times: Map[tuple[str, ...], int] = Map()  # by readers; the party chain has none
         self.sparse = False  # only some leaves are held: an outsider's view, without roots
         self.frontier = Frontier.empty()
-        self.roots: list[bytes] = [self.frontier.root()]  # root at each size
+        self.edges: Trail[Frontier] = Trail([self.frontier])  # the frontier at each size: its root is asked for rarely
 
     def copy(self) -> Scan:
-        other = Scan(self.origin)
-        other.party, other.inception, other.size, other.time = self.party, self.inception, self.size, self.time
-        other.sparse, other.frontier = self.sparse, self.frontier
-        other.chain, other.stated, other.void = self.chain[:], self.stated[:], self.void[:]
-        other.owed, other.ids, other.roots, other.times = (
-            self.owed[:],
-            self.ids.copy(),
-            self.roots[:],
-            self.times.copy(),
-        )
+        """Another scan of the same prefix; each moves by itself. Costs the same at any size."""
+        other = type(self)(self.origin)
+        for name in Scan.__slots__:
+            value = getattr(self, name)
+            setattr(other, name, value.copy() if isinstance(value, Trail | list) else value)
         return other
 
     @property
@@ -177,8 +180,16 @@ class Scan:
         """The entries before the first one that is dated after this time: the ledger as it stood then."""
         return next((one.index for one in self.stated if one.act.at > time), self.size)
 
+    def opened(self, index: int) -> bool:
+        """Whether the entry there is open to the reader, whatever it is worth."""
+        for held in (self.stated, self.void):
+            at = bisect.bisect_left(held, index, key=lambda one: one.index)
+            if at < len(held) and held[at].index == index:
+                return True
+        return False
+
     def root_at(self, size: int) -> bytes | None:
-        return self.roots[size] if not self.sparse and size < len(self.roots) else None
+        return self.edges[size].root() if not self.sparse and size < len(self.edges) else None
 
     def push(self, one: Entry) -> None:
         """Reads the next entry. Order is the point: tree, then form, then author, then signature, then effect."""
@@ -189,22 +200,24 @@ class Scan:
         self.size = one.index + 1
         if not self.sparse:
             self.frontier = self.frontier.push(leaf_hash(one.leaf))
-            self.roots.append(self.frontier.root())
+            self.edges.push(self.frontier)
         if one.act is None or one.id is None or one.signed is None:
             if one.mine:
-                self.owed.append(one.index)
+                self.owed.push(one.index)
             return
         why = self._refuse(one, one.act, one.id, one.signed)
         if why:
-            self.void.append(Void(self.origin, one.index, one.id, kind_of(one.act), why))
+            self.void.push(Void(self.origin, one.index, one.id, kind_of(one.act), why))
             return
         self._state(one, one.act, one.id, one.signed)
 
     def _state(self, one: Entry, act: Act, id_: str, signed: dsse.Envelope) -> None:
-        self.ids.add(id_)
+        self.ids = self.ids.plus({id_: one.index})
         self.time = max(self.time, act.at)
-        time = self.times[readers_of(act)] = max(self._floor(act), act.at)
-        self.stated.append(Stated(act, id_, self.origin, one.index, time, signed, _is_common(one.leaf)))
+        time = max(self._floor(act), act.at)
+        if self.times.get(readers_of(act)) != time:
+            self.times = self.times.plus({readers_of(act): time})
+        self.stated.push(Stated(act, id_, self.origin, one.index, time, signed, common_of(one)))
         if isinstance(act, Inception):
             self.party, self.inception = act.author, act
         if isinstance(act, Inception | Rotate | Recover):
@@ -220,7 +233,7 @@ class Scan:
             return f"written for ledger {act.log}"
         if id_ in self.ids:
             return "stands earlier in this ledger"
-        if isinstance(act, PARTY_CHAIN) and not _is_common(one.leaf):
+        if isinstance(act, PARTY_CHAIN) and not common_of(one):
             return UNTAGGED
         if isinstance(act, Inception):
             if one.index != 0:

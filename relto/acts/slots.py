@@ -22,6 +22,8 @@ Source: spec/register.md, "Slots"; the argument: docs/decisions/0003-slots.md.
 
 from __future__ import annotations
 
+import bisect
+import copy
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -32,6 +34,7 @@ from msgspec.structs import replace
 
 from relto import charter as charters
 from relto.acts import act as a
+from relto.acts.grown import Map, Trail
 from relto.acts.register import Proposal, SlotState, Vote
 from relto.acts.scan import UNTAGGED, Scan, Stated, Void, kind_of
 from relto.acts.tally import Outcome, outcome
@@ -39,6 +42,11 @@ from relto.charter import Matter, Poll, Voice, poll
 from relto.errors import ReltoError
 
 MS_PER_DAY = 86_400_000
+JOINT = (a.Propose, a.Consent, a.Refuse, a.Settle, a.Withdraw)
+RIVALS_MAX = 16  # proposals of one author for one slot; what comes after them is void
+
+Objects = Mapping[str, bytes]
+Slot = tuple[str, str, int, str]
 Ledgers = Mapping[str, Scan]  # party -> the ledger that speaks for it
 Limits = Mapping[str, int]  # origin -> entries
 Texts = tuple[charters.Charter | None, charters.Parties | None]
@@ -95,8 +103,30 @@ class Said(Struct, frozen=True, kw_only=True):
         return self.voice == "consent"
 
 
+class Closed(Struct, frozen=True):
+    """A slot that nothing but a new word on it can change: every vote is good and confirmed, none can still be due."""
+
+    won: tuple[Stated, ...]
+    proposals: Mapping[str, Proposal]
+    ballots: Mapping[str, Ballot]
+
+
+class Reach(Struct):
+    """How far one ledger acknowledges others, by its first `read` acknowledges.
+
+    ahead: by ledger, heads of more than is held of it, the smallest first: they may count later.
+    """
+
+    read: int
+    best: dict[str, int]
+    ahead: dict[str, list[tuple[int, int, str]]]
+
+
 class Slots:
-    """See the module. After `run`: `versions`, `proposals`, `partnership`, and what is void, missing or alarming."""
+    """See the module. After `run`: `versions`, `proposals`, `partnership`, and what is void, missing or alarming.
+
+    `follow` gives the same for more entries, and decides anew only what these may have changed.
+    """
 
     def __init__(self, scans: Mapping[str, Scan], me: str, objects: Mapping[str, bytes], pin: str = "") -> None:
         self.scans, self.me, self.objects, self.pin = scans, me, objects, pin
@@ -105,42 +135,102 @@ class Slots:
         self.proposals: dict[str, Proposal] = {}
         self.ballots: dict[str, Ballot] = {}
         self.void: list[Void] = []
+        self.refused: Trail[Void] = Trail()
         self.begun: dict[str, tuple[charters.Project, ...]] = {}  # by acts: a project's terms, oldest first
         self.alarms: list[str] = []
         self.missing: set[str] = set()  # objects that are named and not held
-        self.stated: dict[str, Stated] = {}
-        self.acks: dict[str, list[Stated]] = defaultdict(list)
-        self.votes: dict[tuple[str, str], list[Stated]] = defaultdict(list)  # by origin and proposal
-        self.words: dict[tuple[str, str], list[Stated]] = defaultdict(list)  # settlements, likewise
-        self.slots: dict[tuple[str, str, int, str], list[Stated]] = defaultdict(list)
-        self.notices: dict[str, list[Stated]] = defaultdict(list)  # of withdrawal, by origin
+        self.stated: Map[str, Stated] = Map(order=_place)
+        self.acks: dict[str, Trail[Stated]] = {origin: Trail() for origin in scans}
+        self.clocks: dict[str, Trail[tuple[int, Stated]]] = {origin: Trail() for origin in scans}  # see `_late`
+        self.votes: dict[tuple[str, str], Trail[Stated]] = defaultdict(Trail)  # by origin and proposal
+        self.words: dict[tuple[str, str], Trail[Stated]] = defaultdict(Trail)  # settlements, likewise
+        self.slots: dict[Slot, Trail[Stated]] = defaultdict(Trail)
+        self.notices: dict[str, Trail[Stated]] = defaultdict(Trail)  # of withdrawal, by origin
+        self.closed: dict[Slot, Closed] = {}
+        self.ahead: dict[
+            str, int
+        ] = {}  # origin -> the smallest size of it that an acknowledge names beyond what is held
         self._judged: dict[tuple[str, tuple[str, ...], bool], list[Said]] = {}
         self._reach: dict[tuple[object, ...], Mapping[str, int]] = {}
+        self._reached: dict[tuple[str, str, tuple[str, ...]], Reach] = {}
         for origin in sorted(scans):
-            self._sort(scans[origin])
+            self._sort(scans[origin], scans[origin].stated)
+        self.stated = self.stated.plus({one.id: one for origin in sorted(scans) for one in scans[origin].stated})
 
-    def _sort(self, scan: Scan) -> None:
+    def follow(self, scans: Mapping[str, Scan], fresh: Mapping[str, Sequence[Stated]], objects: Objects) -> Slots:
+        """The same for ledgers that have grown by what is in `fresh`, by origin. The ledgers held are the same."""
+        other = copy.copy(self)
+        other.scans, other.objects = scans, objects
+        other._judged, other._reach, other._reached = {}, {}, {key: _again(one) for key, one in self._reached.items()}
+        other.stated = self.stated.plus({one.id: one for more in fresh.values() for one in more})
+        joint = [one for more in fresh.values() for one in more if one.common or isinstance(one.act, JOINT)]
+        crossed = any(origin in self.ahead and scans[origin].size >= self.ahead[origin] for origin in scans)
+        if not joint and not crossed:
+            other.versions = [_moved(version, scans) for version in self.versions]
+            return other
+        other.versions, other.void, other.alarms, other.missing = [], [], [], set()
+        other.partnership = self.pin
+        other.proposals, other.ballots, other.begun = {}, {}, {}
+        other.acks, other.clocks = dict(self.acks), dict(self.clocks)
+        other.votes, other.words = defaultdict(Trail, self.votes), defaultdict(Trail, self.words)
+        other.slots, other.notices = defaultdict(Trail, self.slots), defaultdict(Trail, self.notices)
+        other.closed = dict(self.closed)
+        for origin, more in fresh.items():
+            other._sort(scans[origin], more)
+        for one in joint:
+            other._reopen(one)
+        other.run()
+        if [one.id for one in other.versions] != [one.id for one in self.versions]:
+            return Slots(scans, self.me, objects, self.pin).ran()
+        return other
+
+    def _reopen(self, one: Stated) -> None:
+        """A slot that somebody says something new about is decided anew."""
+        act = one.act
+        if isinstance(act, a.Propose):
+            self.closed.pop(_slot(act), None)
+        elif isinstance(act, a.Consent | a.Refuse | a.Settle):
+            about = self.stated.get(act.proposal)
+            if about is not None and isinstance(about.act, a.Propose):
+                self.closed.pop(_slot(about.act), None)
+        elif isinstance(act, a.Withdraw):
+            self.closed.clear()
+
+    def ran(self) -> Slots:
+        self.run()
+        return self
+
+    def _sort(self, scan: Scan, stated: Iterable[Stated]) -> None:
         """What a ledger says jointly, up to its first entry that is owed to this reader."""
-        for one in scan.stated:
-            self.stated[one.id] = one
+        for one in stated:
             if isinstance(one.act, a.Settle):
-                self.words[scan.origin, one.act.proposal].append(one)
+                self.words[scan.origin, one.act.proposal] = self.words[scan.origin, one.act.proposal].plus(one)
             if isinstance(one.act, a.Withdraw) and one.common:
-                self.notices[scan.origin].append(one)
+                self.notices[scan.origin] = self.notices[scan.origin].plus(one)
+            if one.common:
+                clock = self.clocks[scan.origin]
+                latest = max(one.act.at, clock[-1][0] if len(clock) else 0)
+                self.clocks[scan.origin] = clock.plus((latest, one))
             if one.index >= scan.readable:
                 continue
             if not one.common:
                 # Members could be shown different ones; an outsider's acknowledge before it knows them does no harm.
                 if isinstance(one.act, a.Consent | a.Refuse | a.Propose):
-                    self.void.append(Void(one.origin, one.index, one.id, kind_of(one.act), UNTAGGED))
+                    self.refused = self.refused.plus(Void(one.origin, one.index, one.id, kind_of(one.act), UNTAGGED))
             elif isinstance(one.act, a.Acknowledge):
-                self.acks[scan.origin].append(one)
+                self.acks[scan.origin] = self.acks[scan.origin].plus(one)
             elif isinstance(one.act, a.Consent | a.Refuse):
-                self.votes[scan.origin, one.act.proposal].append(one)
+                self.votes[scan.origin, one.act.proposal] = self.votes[scan.origin, one.act.proposal].plus(one)
             elif isinstance(one.act, a.Propose):
-                self.slots[_slot(one.act)].append(one)
+                rivals = self.slots[_slot(one.act)]
+                if sum(other.origin == one.origin for other in rivals) < RIVALS_MAX:
+                    self.slots[_slot(one.act)] = rivals.plus(one)
+                else:
+                    why = f"is one of more than {RIVALS_MAX} proposals of its author for one slot"
+                    self.refused = self.refused.plus(Void(one.origin, one.index, one.id, "propose", why))
 
     def run(self) -> None:
+        self.void += self.refused
         self._found()
         while self.versions and self._amend():
             pass
@@ -278,9 +368,12 @@ class Slots:
     def _chain(self, subject: str) -> None:
         """One subject from its first proposal on. root: what later ones renew or end."""
         n, prev, root, ended = 1, "", None, False
-        while rivals := self._rivals((self.partnership, subject, n, prev)):
-            if self.versions:
+        while rivals := self._rivals(slot := (self.partnership, subject, n, prev)):
+            if slot in self.closed:
+                won = self._keep(self.closed[slot])
+            elif self.versions:
                 won = self._decide([self._ballot(one, root, ended=ended) for one in rivals])
+                self._close(slot, rivals, won)
             else:
                 won = self._decide_by_settlement([self._settling_ballot(one, root) for one in rivals])
             if not won:
@@ -290,6 +383,24 @@ class Slots:
                 self.begun[what.project] = (*self.begun.get(what.project, ()), project_of(won[0], what))
             root = won[0] if isinstance(what, a.Engagement | a.ProjectTerms) else root
             n, prev, ended = n + 1, won[0].id, isinstance(what, a.Ending)
+
+    def _keep(self, closed: Closed) -> list[Stated]:
+        self.proposals.update(closed.proposals)
+        self.ballots.update(closed.ballots)
+        return list(closed.won)
+
+    def _close(self, slot: Slot, rivals: Sequence[Stated], won: Sequence[Stated]) -> None:
+        tallies = {one.id: self.proposals[one.id] for one in rivals}
+        for id_, one in tallies.items():
+            act = one.stated.act
+            due = isinstance(act, a.Propose) and not isinstance(act.by, UnsetType) and one.missing
+            if one.state not in {"in_force", "dead"} or due or any(v.void or not v.confirmed for v in one.votes):
+                return
+            if self.ballots[id_].ledgers.keys() & {*one.missing} != {*one.missing}:
+                return  # a ledger that is not held may yet come
+        if len(won) == 1:
+            ballots = {one.id: self.ballots[one.id] for one in rivals}
+            self.closed[slot] = Closed(tuple(won), tallies, ballots)
 
     def version(self, id_: str | UnsetType) -> Version | None:
         return next((one for one in self.versions if one.id == id_), None)
@@ -371,14 +482,14 @@ class Slots:
 
     # ---- the slot rule ----------------------------------------------------------------------------------------------
 
-    def _rivals(self, slot: tuple[str, str, int, str]) -> list[Stated]:
+    def _rivals(self, slot: Slot) -> list[Stated]:
         return sorted(self.slots.get(slot, ()), key=lambda one: one.id)
 
     def _decide(self, ballots: Sequence[Ballot], *, exclusive: bool = True) -> list[Stated]:
         """All proposals of one slot; returns those in force: one at most, unless more cheat than the charter allows."""
-        self.ballots |= {ballot.one.id: ballot for ballot in ballots}
+        self.ballots.update({ballot.one.id: ballot for ballot in ballots})
         rivals = tuple(ballot.one.id for ballot in ballots)
-        self.proposals |= {ballot.one.id: self._tally(ballot, rivals, exclusive=exclusive) for ballot in ballots}
+        self.proposals.update({ballot.one.id: self._tally(ballot, rivals, exclusive=exclusive) for ballot in ballots})
         won = [ballot.one for ballot in ballots if self.proposals[ballot.one.id].state == "in_force"]
         if len(won) > 1:
             self.alarms.append(f"two proposals of one slot are in force: {', '.join(one.id[:8] for one in won)}")
@@ -501,8 +612,9 @@ class Slots:
 
     def _dead_in_view(self, proposal: str, scan: Scan, index: int, sight: str | UnsetType) -> bool:
         """Whether a proposal was dead as far as an own acknowledge that stands before this vote had seen."""
-        cited = next((ack for ack in self.acks[scan.origin] if ack.id == sight and ack.index < index), None)
-        if cited is None:
+        cited = self.stated.get(sight) if isinstance(sight, str) else None
+        counts = cited is not None and cited.common and cited.origin == scan.origin and cited.index < index
+        if cited is None or not counts or not isinstance(cited.act, a.Acknowledge):
             return False
         ballot = self.ballots[proposal]
         reach = self.confirmed(ballot, {**self._heads(cited), scan.origin: cited.index})
@@ -538,9 +650,12 @@ class Slots:
         by = ballot.act.by
         if isinstance(by, UnsetType) or ballot.waits:
             return None
-        common = (one for one in scan.stated if one.common and one.act.at > by)
-        late = next((one for one in common if not hidden_from(one.act, ballot.confirmers)), None)
-        return late if late is not None and late.index < scan.readable else None
+        clock = self.clocks[scan.origin]  # what carries the common tag, each with the latest `at` up to it
+        for at in range(bisect.bisect_right(clock, by, key=lambda one: one[0]), len(clock)):
+            one = clock[at][1]
+            if one.act.at > by and not hidden_from(one.act, ballot.confirmers):
+                return one if one.index < scan.readable else None
+        return None
 
     # ---- confirmation -----------------------------------------------------------------------------------------------
 
@@ -565,19 +680,58 @@ class Slots:
             self._reach[key] = {o: sorted(s, reverse=True)[w - 1] for o, s in sizes.items() if 0 < w <= len(s)}
         return self._reach[key]
 
-    def _acknowledged(self, scan: Scan, ballot: Ballot, limits: Limits | None) -> dict[str, int]:
+    def _acknowledged(self, scan: Scan, ballot: Ballot, limits: Limits | None) -> Mapping[str, int]:
         """What one member's ledger acknowledges; of itself, all of it."""
-        end = scan.readable if limits is None else min(scan.readable, limits.get(scan.origin, 0))
+        if limits is None:
+            return {**self._read(scan, ballot).best, scan.origin: scan.readable}
+        end = min(scan.readable, limits.get(scan.origin, 0))
         best = {scan.origin: end}
         for ack in self.acks[scan.origin]:
             if ack.index >= end:
                 break
-            # One that is not open to all who confirm would confirm for some of them only.
-            if ack.act.partnership == ballot.partnership and not hidden_from(ack.act, ballot.confirmers):
+            if self._counts(ack, ballot):
                 for origin, size in self._heads(ack).items():
                     if origin != scan.origin:
                         best[origin] = max(best.get(origin, 0), size)
         return best
+
+    def _counts(self, ack: Stated, ballot: Ballot) -> bool:
+        """One that is not open to all who confirm would confirm for some of them only."""
+        return ack.act.partnership == ballot.partnership and not hidden_from(ack.act, ballot.confirmers)
+
+    def _read(self, scan: Scan, ballot: Ballot) -> Reach:
+        """The same of all its acknowledges, each read once; those that name more than is held wait for it."""
+        key = (scan.origin, ballot.partnership, ballot.confirmers)
+        found = self._reached.setdefault(key, Reach(0, {}, {}))
+        for origin, heads in found.ahead.items():
+            there = self.scans[origin]
+            while heads and heads[0][0] <= there.size:
+                size, counted, root = heads.pop(0)
+                self._vouch(found, there, size, counted, root)
+        acks = self.acks[scan.origin]
+        for at in range(found.read, len(acks)):
+            ack = acks[at]
+            assert isinstance(ack.act, a.Acknowledge)
+            owed = {one.origin: min(one.entries, default=0) for one in ack.act.owed}
+            for head in ack.act.heads if self._counts(ack, ballot) else ():
+                held = self.scans.get(head.origin)
+                if held is None or head.origin == scan.origin:
+                    continue
+                counted = min(head.size, owed.get(head.origin, head.size))
+                if head.size > held.size:
+                    bisect.insort(found.ahead.setdefault(head.origin, []), (head.size, counted, head.root))
+                else:
+                    self._vouch(found, held, head.size, counted, head.root)
+        found.read = len(acks)
+        for origin, heads in found.ahead.items():
+            if heads:
+                self.ahead[origin] = min(self.ahead.get(origin, heads[0][0]), heads[0][0])
+        return found
+
+    @staticmethod
+    def _vouch(found: Reach, held: Scan, size: int, counted: int, root: str) -> None:
+        if counted > found.best.get(held.origin, 0) and _is_root(held, size, root):
+            found.best[held.origin] = counted
 
     def _heads(self, ack: Stated) -> dict[str, int]:
         """origin -> entries that an acknowledge vouches for: its root is the reader's own, and none of them is owed.
@@ -589,8 +743,7 @@ class Slots:
         found = {}
         for head in ack.act.heads:
             scan = self.scans.get(head.origin)
-            root = scan.root_at(head.size) if scan is not None else None
-            if root is not None and root.hex() == head.root:
+            if scan is not None and _is_root(scan, head.size, head.root):
                 found[head.origin] = min(head.size, owed.get(head.origin, head.size))
         return found
 
@@ -681,10 +834,28 @@ def _on(notice: Stated) -> str:
     return notice.act.on
 
 
+def _is_root(scan: Scan, size: int, root: str) -> bool:
+    own = scan.root_at(size)
+    return own is not None and own.hex() == root
+
+
+def _place(one: Stated) -> tuple[str, int]:
+    return one.origin, one.index
+
+
+def _again(reach: Reach) -> Reach:
+    return Reach(reach.read, dict(reach.best), {origin: heads[:] for origin, heads in reach.ahead.items() if heads})
+
+
+def _moved(version: Version, scans: Mapping[str, Scan]) -> Version:
+    """The same version with its ledgers as far as they are read now."""
+    return replace(version, ledgers={party: scans[scan.origin] for party, scan in version.ledgers.items()})
+
+
 # ---- faults that the bytes and the charter alone show ---------------------------------------------------------------
 
 
-def _slot(act: a.Propose) -> tuple[str, str, int, str]:
+def _slot(act: a.Propose) -> Slot:
     """(partnership, subject, n, prev), empty for what is absent."""
     partnership = "" if isinstance(act.partnership, UnsetType) else act.partnership
     return partnership, act.subject, act.n, "" if isinstance(act.prev, UnsetType) else act.prev

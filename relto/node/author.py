@@ -298,9 +298,9 @@ class Author(Held):
         named = {one for one in texts_of(acts.open_act(envelope)[0]) if self.objects.has(bytes.fromhex(one))}
         texts = {**self._texts(), **{one: self.objects.get(bytes.fromhex(one)) for one in named}}
         trial = acts.extend(self.register, [acts.entry(self.origin, size, leaf, (salt, envelope))], texts)
-        for void in trial.void:
-            if void.id == id_:
-                raise Refused(f"this act would have no effect: {void.why}")
+        why = trial.why_void(self.origin, size)
+        if why:
+            raise Refused(f"this act would have no effect: {why}")
         slot = trial.slots.get(id_)
         if slot is not None and slot.state == "void":
             raise Refused(f"this proposal could never be in force: {slot.why}")

@@ -141,8 +141,6 @@ class _Stage:
             acks=nothing,
             stated=nothing,
             missing=frozenset(),
-            common="",
-            own="",
             scans=nothing,
             objects=nothing,
         )

@@ -37,13 +37,6 @@ class Plain(Scan):
     def _refuse(self, *_):
         return ""
 
-    def copy(self):
-        other = Plain(self.origin)
-        for name in Scan.__slots__:
-            value = getattr(self, name)
-            setattr(other, name, value.copy() if isinstance(value, (list, set, dict)) else value)
-        return other
-
 
 class Real(Slots):
     """The rule as it is, under a charter that is given."""
@@ -180,7 +173,7 @@ class History:
             if not origin.startswith(name):
                 heads.append(
                     acts.Seen(
-                        origin=origin, size=scan.size, root=scan.roots[scan.size].hex(), seen=0, signature=bytes(64)
+                        origin=origin, size=scan.size, root=scan.root_at(scan.size).hex(), seen=0, signature=bytes(64)
                     )
                 )
                 if scan.owed:

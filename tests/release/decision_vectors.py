@@ -64,8 +64,6 @@ def build(world: dict[str, Any]) -> Register:
         acks=nothing,
         stated=nothing,
         missing=frozenset(),
-        common="",
-        own="",
         scans=nothing,
         objects=objects,
     )

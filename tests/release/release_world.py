@@ -587,8 +587,6 @@ class World:
             acks={},
             stated=dict(self.stated),
             missing=frozenset(),
-            common="",
-            own="",
             scans={},
             objects=dict(self.objects),
         )

@@ -1,0 +1,212 @@
+"""Sequences and maps that only grow: a version costs what it adds, and no version sees what another adds.
+
+A register is a value, and a ledger grows by one entry at a time; copying a list of a million for each would make the
+cost of an act that of the whole history. `Trail` shares full chunks, `Map` shares layers.
+
+    more = trail.plus(one)             # `trail` is as it was
+    more = known.plus({key: value})    # `known` is as it was
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Generic, TypeVar, overload
+
+K = TypeVar("K")
+V = TypeVar("V")
+T = TypeVar("T")
+
+CHUNK = 512  # entries that one more entry may copy
+
+
+class Trail(Sequence[V]):
+    """A list by chunks. `push` moves this one; `copy` is another one that moves by itself."""
+
+    __slots__ = ("_chunks", "_shared", "_size")
+
+    def __init__(self, values: Iterable[V] = ()) -> None:
+        self._chunks: list[list[V]] = []
+        self._size = 0
+        self._shared = False  # whether the last chunk may belong to another one too
+        for one in values:
+            self.push(one)
+
+    def __len__(self) -> int:
+        return self._size
+
+    @overload
+    def __getitem__(self, index: int) -> V: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[V]: ...
+    def __getitem__(self, index: int | slice) -> V | list[V]:
+        if isinstance(index, slice):
+            return [self[at] for at in range(*index.indices(self._size))]
+        at = index + self._size if index < 0 else index
+        if not 0 <= at < self._size:
+            raise IndexError(index)
+        return self._chunks[at // CHUNK][at % CHUNK]
+
+    def __iter__(self) -> Iterator[V]:
+        for chunk in self._chunks:
+            yield from chunk
+
+    def __reversed__(self) -> Iterator[V]:
+        for chunk in reversed(self._chunks):
+            yield from reversed(chunk)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and len(other) == self._size and all(map(_same, self, other))
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def copy(self) -> Trail[V]:
+        other: Trail[V] = Trail()
+        other._chunks, other._size, other._shared = self._chunks[:], self._size, True
+        self._shared = True
+        return other
+
+    def push(self, value: V) -> None:
+        if self._size % CHUNK == 0:
+            self._chunks.append([value])
+        else:
+            if self._shared:
+                self._chunks[-1] = self._chunks[-1][:]
+            self._chunks[-1].append(value)
+        self._shared = False
+        self._size += 1
+
+    def plus(self, *values: V) -> Trail[V]:
+        other = self.copy()
+        for one in values:
+            other.push(one)
+        return other
+
+    def where(self, index: int, value: V) -> Trail[V]:
+        """The same with another value at one place."""
+        other = self.copy()
+        chunk = other._chunks[index // CHUNK][:]
+        chunk[index % CHUNK] = value
+        other._chunks[index // CHUNK] = chunk
+        return other
+
+
+def _same(one: object, other: object) -> bool:
+    return one == other
+
+
+class Map(Mapping[K, V], Generic[K, V]):
+    """A dict by layers, the largest first; a later layer wins. Iterated in the order of its keys, or of `order`.
+
+    Each layer is more than twice as long as all after it: a look-up asks few, and a value is copied few times.
+    """
+
+    __slots__ = ("_keys", "_layers", "_order", "_size")
+
+    def __init__(self, values: Mapping[K, V] | None = None, order: Any = None) -> None:
+        self._layers: tuple[dict[K, V], ...] = (dict(values),) if values else ()
+        self._order = order  # of a value; None: by key
+        self._size = len(values) if values else 0
+        self._keys: list[K] | None = None
+
+    def __getitem__(self, key: K) -> V:
+        for layer in reversed(self._layers):
+            if key in layer:
+                return layer[key]
+        raise KeyError(key)
+
+    @overload
+    def get(self, key: K) -> V | None: ...
+    @overload
+    def get(self, key: K, default: V | T) -> V | T: ...
+    def get(self, key: K, default: Any = None) -> Any:
+        for layer in reversed(self._layers):
+            if key in layer:
+                return layer[key]
+        return default
+
+    def __contains__(self, key: object) -> bool:
+        return any(key in layer for layer in self._layers)
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __iter__(self) -> Iterator[K]:
+        if self._keys is None:
+            keys = self._flat()
+            order = self._order
+            self._keys = sorted(keys) if order is None else sorted(keys, key=lambda key: order(keys[key]))  # type: ignore[type-var]
+        return iter(self._keys)
+
+    def _flat(self) -> dict[K, V]:
+        found: dict[K, V] = {}
+        for layer in self._layers:
+            found |= layer
+        return found
+
+    def plus(self, changes: Mapping[K, V]) -> Map[K, V]:
+        if not changes:
+            return self
+        other: Map[K, V] = Map(order=self._order)
+        other._size = self._size + sum(key not in self for key in changes)
+        last, layers = dict(changes), list(self._layers)
+        while layers and len(layers[-1]) <= 2 * len(last):
+            last = {**layers.pop(), **last}
+        other._layers = (*layers, last)
+        return other
+
+
+class Listed(Sequence[V]):
+    """A sequence that is made when somebody asks for it."""
+
+    __slots__ = ("_listed", "_make")
+
+    def __init__(self, make: Callable[[], Iterable[V]]) -> None:
+        self._make = make
+        self._listed: tuple[V, ...] | None = None
+
+    def _all(self) -> tuple[V, ...]:
+        if self._listed is None:
+            self._listed = tuple(self._make())
+        return self._listed
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    @overload
+    def __getitem__(self, index: int) -> V: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[V]: ...
+    def __getitem__(self, index: int | slice) -> V | Sequence[V]:
+        return self._all()[index]
+
+    def __iter__(self) -> Iterator[V]:
+        return iter(self._all())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and len(other) == len(self) and all(map(_same, self, other))
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class Sorted(Generic[K, V]):
+    """Trails by key: what each ledger adds goes to the end of its own, and all are read in the order of the keys."""
+
+    __slots__ = ("_trails",)
+
+    def __init__(self, trails: Mapping[K, Trail[V]] | None = None) -> None:
+        self._trails: Mapping[K, Trail[V]] = trails or {}
+
+    def size(self, key: K) -> int:
+        return len(self._trails.get(key, ()))
+
+    def at(self, key: K, index: int) -> V:
+        return self._trails[key][index]
+
+    def plus(self, key: K, value: V) -> Sorted[K, V]:
+        return Sorted({**self._trails, key: self._trails.get(key, Trail()).plus(value)})
+
+    def where(self, key: K, index: int, value: V) -> Sorted[K, V]:
+        return Sorted({**self._trails, key: self._trails[key].where(index, value)})
+
+    def values(self) -> Listed[V]:
+        return Listed(lambda: (one for key in sorted(self._trails) for one in self._trails[key]))  # type: ignore[type-var]
