@@ -21,7 +21,21 @@ from relto.release.cases import run_charter_cases
 from relto.release.decide import decide
 from relto.release.impact import Impact, Withdrawal, assume, impact, rehearse_withdrawal
 from relto.release.question import ENGINE, EXIT, Answer, Change, Decision, Question, date_of, decision_id
-from relto.release.search import Declared, Kernel, Row, heads, live, newest, pairs, rosters, usual, what, who
+from relto.release.search import (
+    Declared,
+    Page,
+    Row,
+    heads,
+    live,
+    newest,
+    pairs,
+    rosters,
+    usual,
+    what,
+    what_page,
+    who,
+    who_page,
+)
 
 __all__ = [
     "ENGINE",
@@ -32,7 +46,7 @@ __all__ = [
     "Decision",
     "Declared",
     "Impact",
-    "Kernel",
+    "Page",
     "Question",
     "Row",
     "Withdrawal",
@@ -51,5 +65,7 @@ __all__ = [
     "run_charter_cases",
     "usual",
     "what",
+    "what_page",
     "who",
+    "who_page",
 ]

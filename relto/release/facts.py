@@ -109,6 +109,26 @@ class Thing:
         self._item = item
         self._facts: dict[str, Fact] = {}
 
+    @property
+    def project(self) -> str:
+        return self._item.facts.project
+
+    @property
+    def label(self) -> Label:
+        """Its own, in force."""
+        return self._item.label
+
+    def seen_in(self, world: World) -> Thing:
+        """The same item in another register that states the same of it."""
+        made = object.__new__(Thing)
+        made.__dict__.update(self.__dict__)
+        made.world = world
+        return made
+
+    def act(self, kind: str) -> str:
+        """The act by which it is registered, labelled or retired."""
+        return {"register": self._item.act, "label": self._item.label_act, "retired": self._item.retired}[kind]
+
     def fact(self, name: str) -> Fact:
         if name not in self._facts:
             self._facts[name] = self._find(name)
@@ -459,9 +479,11 @@ class Case:
         satisfied: frozenset[str] = frozenset(),
         thing: Thing | None = None,
         used: tuple[str, ...] | None = None,
+        world: World | None = None,
     ) -> None:
         charter = charter_of(register)
-        self.question, self.charter, self.world = question, charter, world_of(register)
+        self.question, self.charter = question, charter
+        self.world = world or world_of(register)
         self.me, self.day, self.satisfied = register.me, question.date, satisfied
         self.thing = thing or Thing(self.world, charter, register.item(question.item, question.version), self.day)
         self.someone = Someone(self.world, charter, question.to, self.day)

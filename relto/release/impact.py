@@ -10,7 +10,7 @@ Source: spec/decision.md, "Impact".
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
@@ -22,10 +22,14 @@ from relto.acts.register import AdoptedPack, Attestation, Denial, Determination,
 from relto.charter import Charter
 from relto.errors import NotFound, Refused
 from relto.release.question import date_of
-from relto.release.search import Declared, Row, live, newest, pairs, rosters
+from relto.release.search import Declared, newest, rosters
+
+if TYPE_CHECKING:
+    from relto.release.compare import Compared, Flip
 
 replace = msgspec.structs.replace
 LONG_AGO: Final = "1900-01-01"
+PAIRS_MAX: Final = 10_000  # pairs that are listed without being asked for
 
 
 class Pair(Struct, frozen=True, kw_only=True):
@@ -38,39 +42,106 @@ class Pair(Struct, frozen=True, kw_only=True):
     after: str
 
 
+class Rectangle(Struct, frozen=True, kw_only=True):
+    """Some items, and classes of people who gain or lose every one of them. `of`: what the items are, by project and
+    label, with how many of each.
+    """
+
+    gained: bool
+    items: int
+    of: tuple[tuple[str, str, int], ...]
+    to: tuple[Declared, ...]
+    before: str
+    after: str
+
+    @property
+    def pairs(self) -> int:
+        return self.items * len(self.to)
+
+
 class Impact(Struct, frozen=True, kw_only=True):
-    """Exact pairs over this register's items and declared rosters."""
+    """Exact over this register's items and declared rosters.
+
+    rectangles say all of it; `gained` and `lost` are their pairs, and where `complete` is false there are too many
+    pairs to list without being asked (`pairs=True`).
+    """
 
     gained: tuple[Pair, ...]
     lost: tuple[Pair, ...]
     unchanged: int
     assumed: tuple[str, ...]  # in words
+    rectangles: tuple[Rectangle, ...] = ()
+    count: int = 0  # of pairs gained and lost
+    complete: bool = True
 
 
-def impact(register: Register, drafts: Sequence[Act], day: int, purpose: str = "") -> Impact:
-    """Raises: Refused for a draft that could never count; NotFound for one that names nothing."""
+def impact(register: Register, drafts: Sequence[Act], day: int, purpose: str = "", *, pairs: bool = False) -> Impact:
+    """What drafted acts would change.
+
+    Raises: Refused for a draft that could never count; NotFound for one that names nothing.
+    """
     after = assume(register, drafts, day)
-    old = {_pair(row): row for row in pairs(register, live(register), rosters(register), day, purpose)}
-    new = {_pair(row): row for row in pairs(after, live(after), rosters(after), day, purpose)}
-    gained: list[Pair] = []
-    lost: list[Pair] = []
-    for key in sorted(set(old) | set(new)):
-        one = new.get(key) or old[key]
-        before = old[key].answer if key in old else "absent"
-        now = new[key].answer if key in new else "absent"
-        if (before == "permit") != (now == "permit"):
-            pair = Pair(item=one.item, version=one.version, to=one.to, before=before, after=now)
-            (gained if now == "permit" else lost).append(pair)
+    return difference((register, day), (after, day), purpose, tuple(words(d) for d in drafts), pairs=pairs)
+
+
+def difference(
+    before: tuple[Register, int],
+    after: tuple[Register, int],
+    purpose: str = "",
+    assumed: tuple[str, ...] = (),
+    *,
+    pairs: bool = False,
+) -> Impact:
+    """What one register on one day permits and another does not, and the other way round."""
+    from relto.release.catalogue import item_of
+    from relto.release.compare import Compared
+    from relto.release.kernel import Asking, Kernel, kernel_of
+
+    asking = Asking(purpose=purpose)
+    old = kernel_of(*before, asking)
+    same = before[1] == after[1]
+    new = old.after(after[0]) if same else Kernel(*after, asking)
+    found = Compared(old, new, rosters(before[0]), rosters(after[0]))
+    count = found.count(gained=True) + found.count(gained=False)
+    complete = pairs or count <= PAIRS_MAX
+    listed: dict[bool, list[Pair]] = {True: [], False: []}
+    for flip in found.flips if complete else ():
+        names = [item_of(name) for name in found.names(flip)]
+        listed[flip.gained] += [
+            Pair(item=item, version=version, to=found.people[n], before=flip.before, after=flip.after)
+            for item, version in names
+            for n in flip.people
+        ]
     return Impact(
-        gained=tuple(gained),
-        lost=tuple(lost),
-        unchanged=len(set(old) | set(new)) - len(gained) - len(lost),
-        assumed=tuple(words(d) for d in drafts),
+        gained=tuple(sorted(listed[True], key=_order)),
+        lost=tuple(sorted(listed[False], key=_order)),
+        unchanged=found.pairs - count,
+        assumed=assumed,
+        rectangles=tuple(_rectangle(found, flip) for flip in found.flips),
+        count=count,
+        complete=complete,
     )
 
 
-def _pair(row: Row) -> tuple[str, int, str, str]:
-    return (row.item, row.version, row.to.recipient.party, row.to.id)
+def _order(pair: Pair) -> tuple[str, int, str, str]:
+    return (pair.item, pair.version, pair.to.recipient.party, pair.to.id)
+
+
+def _rectangle(found: Compared, flip: Flip) -> Rectangle:
+    counted: dict[tuple[str, str], int] = {}
+    for at in flip.cohorts:
+        which, kernel = (found.now, found.new) if found.now[at] >= 0 else (found.was, found.old)
+        thing = kernel.classes.things[int(which[at])]
+        key = (thing.project, str(thing.label))
+        counted[key] = counted.get(key, 0) + int(found.sizes[at])
+    return Rectangle(
+        gained=flip.gained,
+        items=flip.items,
+        of=tuple((project, label, n) for (project, label), n in sorted(counted.items())),
+        to=tuple(found.people[n] for n in flip.people),
+        before=flip.before,
+        after=flip.after,
+    )
 
 
 def assume(register: Register, drafts: Iterable[Act], day: int) -> Register:
@@ -359,27 +430,24 @@ def rehearse_withdrawal(register: Register, party: str, on: str, day: int) -> Wi
 
     Raises: NotFound for a party that is none of the partnership's.
     """
+    from relto.release.kernel import kernel_of
+
     if register.charter is None or party not in register.charter.members:
         raise NotFound(f"`{party}` is not a member", hint="`relto party list` shows the members")
     effective = register.charter.withdrawal.effective(on)
     after = assume_withdrawn(register, party, LONG_AGO)
     people = rosters(register)
-    before_rows = {_pair(row): row for row in pairs(_fresh_at(register, day), live(register), people, day)}
-    after_rows = {_pair(row): row for row in pairs(_fresh_at(after, day), live(after), people, day)}
-    stopped = [
-        row for key, row in sorted(before_rows.items()) if row.answer == "permit" and after_rows[key].answer != "permit"
-    ]
-    lost = tuple(
-        Pair(item=row.item, version=row.version, to=row.to, before=row.answer, after=after_rows[_pair(row)].answer)
-        for row in stopped
-    )
+    now, then = _fresh_at(register, day), _fresh_at(after, day)
+    lost = difference((now, day), (then, day), pairs=True).lost
+    before_kernel, after_kernel = (kernel_of(one, day) for one in (now, then))
+    ends = [before_kernel.explain(one.item, one.version, one.to.recipient).valid_until for one in lost]
     return Withdrawal(
         party=party,
         on=on,
         effective=effective,
         lost=lost,
-        kept=sum(row.answer == "permit" for row in after_rows.values()),
-        lapses=sum(bool(row.until) and row.until < effective for row in stopped),
+        kept=sum(len(after_kernel.items(one.recipient)) for one in people),
+        lapses=sum(isinstance(end, str) and end < effective for end in ends),
         engagements=tuple(
             name for name, one in register.engagements.items() if any(m.party == party for m in one.terms.members)
         ),

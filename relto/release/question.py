@@ -125,6 +125,12 @@ def id_bytes(question: Question, answer: Answer, findings: tuple[Finding, ...], 
 
     The day is not in it: only what comparisons with it yielded. Nor are words, sight, pseudonym or request.
     """
+    rows = [msgspec.json.encode([one.rule, one.value.value, sorted(map(fact_row, one.facts))]) for one in findings]
+    return id_text(question, answer, b",".join(rows), engine)
+
+
+def id_text(question: Question, answer: Answer, rows: bytes, engine: int = ENGINE) -> bytes:
+    """The same from its rows, one for each finding, joined by commas."""
     asked: dict[str, Any] = {
         "item": f"{question.item}@{question.version}",
         "method": question.method,
@@ -137,16 +143,16 @@ def id_bytes(question: Question, answer: Answer, findings: tuple[Finding, ...], 
         asked["part"] = question.part
     if not isinstance(question.value, UnsetType):
         asked["value"] = question.value
-    rows = [[one.rule, one.value.value, sorted(map(_fact_row, one.facts))] for one in findings]
-    view = {"answer": answer, "engine": engine, "findings": rows, "question": asked}
-    return ID_PREFIX + msgspec.json.encode(view, order="sorted")
+    words = msgspec.json.encode(asked, order="sorted")
+    head = b'%s{"answer":"%s","engine":%d,"findings":[' % (ID_PREFIX, answer.encode(), engine)
+    return b"".join((head, rows, b'],"question":', words, b"}"))
 
 
 def decision_id(question: Question, answer: Answer, findings: tuple[Finding, ...], engine: int = ENGINE) -> str:
     return hashlib.sha256(id_bytes(question, answer, findings, engine)).hexdigest()
 
 
-def _fact_row(fact: Fact) -> list[str]:
+def fact_row(fact: Fact) -> list[str]:
     """Name, value as canonical JSON (empty for unknown, which no JSON value is), and what it rests on."""
     value = "" if isinstance(fact.value, UnsetType) else msgspec.json.encode(fact.value, order="sorted").decode()
     return [fact.name, value, "" if isinstance(fact.rests_on, UnsetType) else fact.rests_on]

@@ -1,31 +1,32 @@
-"""The same rules asked backwards, and for many pairs at once.
+"""The same rules asked backwards: everyone who may have an item, everything a recipient may have.
 
-Items that agree in every fact that rules read are one class, recipients likewise; rules run once for each pair of
-classes. A class is computed, never listed: rules and adopted packs declare the facts they read, and the class of an
-item is the digest of exactly those facts of it. A rule that reads a new fact splits classes by itself.
+The kernel decides once for each pair of classes (`kernel.py`); here its answers become rows. Answers name people of
+other parties only as declared classes with head counts: complete means complete over declared rosters.
 
-Answers name people of other parties only as declared classes with head counts: complete means complete over declared
-rosters.
+Lists are whole or say that they go on: a page has the count of all, and the place after which the next one begins.
 
-Source: contracts of the design, sections 3 and 12; spec/decision.md, "Classes".
+Source: contracts of the design, sections 3, 12 and 19; spec/decision.md, "Classes".
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Final
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import Struct, UnsetType
 
 from relto.acts import ItemState, RecipientClass, Register
-from relto.errors import NotFound
-from relto.law import Fact
-from relto.release.decide import judge
-from relto.release.facts import ITEM_SIDE, RECIPIENT_SIDE, Someone, Thing, code_of, law_reads
-from relto.release.question import Answer, Decision, Question, canonical
-from relto.release.rules import BEFORE_LAW, DENIED, FRESH, OWNER, Rule
-from relto.release.world import world_of
+from relto.charter import Charter
+from relto.errors import Malformed
+from relto.release.facts import code_of
+from relto.release.question import Answer, Method, Question, canonical
+
+if TYPE_CHECKING:
+    from relto.release.kernel import Kernel
+
+NOWHERE: Final = "ZZZ"  # a place that no rule names
 
 
 class Declared(Struct, frozen=True, kw_only=True):
@@ -51,6 +52,19 @@ class Row(Struct, frozen=True, kw_only=True):
     until: str = ""
 
 
+class Page(Struct, frozen=True, kw_only=True):
+    """Rows in order, how many there are in all, and where the next page begins; empty on the last."""
+
+    rows: tuple[Row, ...]
+    count: int
+    people: int
+    next: str = ""
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(msgspec.json.encode(value, order="sorted")).hexdigest()
+
+
 def rosters(register: Register) -> tuple[Declared, ...]:
     """All declared classes, by party and then by class. A party declares its own people and nobody else's."""
     found = [
@@ -62,81 +76,37 @@ def rosters(register: Register) -> tuple[Declared, ...]:
     return tuple(sorted(found, key=lambda d: (d.recipient.party, d.recipient.organisation, d.id)))
 
 
+def usual_purpose(charter: Charter, project: str) -> str:
+    """The first purpose that the charter allows for a project."""
+    return next((one.id for one in charter.purposes if one.fits(project)), "")
+
+
+def place_of(charter: Charter, party: str) -> str:
+    """Where a party's people read: at its own place."""
+    return code_of(charter, party) or NOWHERE
+
+
 def usual(
-    register: Register, item: ItemState, to: RecipientClass, day: int, purpose: str = "", place: str = ""
+    register: Register,
+    item: ItemState,
+    to: RecipientClass,
+    day: int,
+    purpose: str = "",
+    place: str = "",
+    method: Method = "key",
 ) -> Question:
     """The question one asks when nobody said more: the project's first purpose, at the recipient party's own place."""
     charter = register.charter
-    if not purpose and charter is not None:
-        purpose = next((p.id for p in charter.purposes if p.fits(item.facts.project)), "")
-    code = code_of(charter, to.party) if charter is not None else ""
     return Question(
         to=to,
         item=item.id,
         version=item.version,
-        purpose=purpose,
-        place=place or code or "ZZZ",  # a place that no rule names
+        purpose=purpose or (usual_purpose(charter, item.facts.project) if charter is not None else ""),
+        place=place or (place_of(charter, to.party) if charter is not None else NOWHERE),
         place_says="party",
+        method=method,
         day=day,
     )
-
-
-class Kernel:
-    """Decisions remembered by pair of classes, for one register. more: further conjuncts, after all others."""
-
-    def __init__(self, register: Register, more: Sequence[Rule] = ()) -> None:
-        if register.charter is None:
-            raise NotFound("no partnership is founded in this register", hint="`relto act list` shows what is missing")
-        self.register, self.charter, self.more = register, register.charter, tuple(more)
-        self.world = world_of(register)
-        self._known: dict[tuple[str, str, str], Decision] = {}
-        self._reads: dict[str, tuple[str, ...]] = {}
-        self._classes: dict[tuple[str, int, str], str] = {}
-
-    def answer(self, question: Question, item: ItemState) -> Decision:
-        """The decision for a pair of classes; only its answer and its end carry over to another item of the class."""
-        rest = msgspec.structs.replace(question, to=_NOBODY, item="", version=0)
-        key = (self.item_class(item, question.date), self.recipient_class(question.to, question.date), _digest(rest))
-        if key not in self._known:
-            self._known[key] = judge(self.register, question, more=self.more).decision
-        return self._known[key]
-
-    def item_class(self, item: ItemState, day: str) -> str:
-        """Digest of the facts of an item that a rule or an adopted pack of the day reads."""
-        key = (item.id, item.version, day)
-        if key not in self._classes:
-            thing = Thing(self.world, self.charter, item, day)
-            self._classes[key] = self._class(thing.fact, ITEM_SIDE, day)
-        return self._classes[key]
-
-    def recipient_class(self, to: RecipientClass, day: str) -> str:
-        """The same of a recipient."""
-        return self._class(Someone(self.world, self.charter, to, day).fact, RECIPIENT_SIDE, day)
-
-    def reads(self, day: str) -> tuple[str, ...]:
-        """The one-sided facts that something reads on this day."""
-        if day not in self._reads:
-            sides = set(DENIED).union(*(rule.sides for rule in (*BEFORE_LAW, FRESH, OWNER, *self.more)))
-            for law in self.charter.jurisdictions:
-                sides |= law_reads(self.world, law.id, day)
-            self._reads[day] = tuple(sorted(sides))
-        return self._reads[day]
-
-    def _class(self, fact: Callable[[str], Fact], sides: tuple[str, ...], day: str) -> str:
-        return _digest([self._view(fact(name)) for name in self.reads(day) if name.startswith(sides)])
-
-    def _view(self, fact: Fact) -> list[object]:
-        """What rules can tell of a fact: not on which act it rests, but whether the key of that act is disputed."""
-        under = not isinstance(fact.rests_on, UnsetType) and self.world.disputed(fact.rests_on)
-        known = [] if fact.value is UNSET else [fact.value]
-        return [fact.name, known, fact.says, fact.by, fact.until or "", under]
-
-
-_NOBODY = RecipientClass(party="nobody", organisation="nobody/nobody")
-
-
-def _digest(value: object) -> str:
-    return hashlib.sha256(msgspec.json.encode(value, order="sorted")).hexdigest()
 
 
 def live(register: Register) -> Iterator[ItemState]:
@@ -156,13 +126,8 @@ def pairs(
     register: Register, items: Iterable[ItemState], to: Iterable[Declared], day: int, purpose: str = ""
 ) -> tuple[Row, ...]:
     """Every item against every declared class, decided by the kernel."""
-    kernel, people, rows = Kernel(register), tuple(to), []
-    for item in items:
-        for one in people:
-            decision = kernel.answer(usual(register, item, one.recipient, day, purpose), item)
-            until = "" if isinstance(decision.valid_until, UnsetType) else decision.valid_until
-            rows.append(Row(item=item.id, version=item.version, to=one, answer=decision.answer, until=until))
-    return tuple(rows)
+    kernel, people = _kernel(register, day, purpose), tuple(to)
+    return tuple(_row(kernel, item.id, item.version, one) for item in items for one in people)
 
 
 def who(register: Register, item: str, day: int, purpose: str = "", version: int | None = None) -> tuple[Row, ...]:
@@ -170,16 +135,108 @@ def who(register: Register, item: str, day: int, purpose: str = "", version: int
 
     Raises: NotFound.
     """
-    rows = pairs(register, [register.item(item, version)], rosters(register), day, purpose)
-    return tuple(row for row in rows if row.answer == "permit")
+    return who_page(register, item, day, purpose, version).rows
+
+
+def who_page(
+    register: Register,
+    item: str,
+    day: int,
+    purpose: str = "",
+    version: int | None = None,
+    limit: int | None = None,
+    cursor: str = "",
+) -> Page:
+    """The same, at most so many rows, from where a cursor says.
+
+    Raises: NotFound; Malformed for a cursor that none of these pages gave.
+    """
+    held = register.item(item, version)
+    people = rosters(register)
+    kernel = _kernel(register, day, purpose)
+    answers = kernel.to(held.id, held.version, [one.recipient for one in people])
+    found = [one for one, answer in zip(people, answers, strict=True) if answer == "permit"]
+    after = parse_cursor(cursor, "who")
+    ahead = [one for one in found if not after or _place(one) > after]
+    shown = ahead if limit is None else ahead[:limit]
+    return Page(
+        rows=tuple(_row(kernel, held.id, held.version, one) for one in shown),
+        count=len(found),
+        people=sum({one.id: one.heads for one in found}.values()),
+        next=format_cursor("who", _place(shown[-1])) if len(shown) < len(ahead) else "",
+    )
+
+
+def _place(one: Declared) -> str:
+    return f"{one.recipient.party} {one.recipient.organisation} {one.id}"
 
 
 def what(register: Register, to: Declared, day: int, purpose: str = "") -> tuple[Row, ...]:
     """Everything that this class may have, every version, of what this register may know of."""
-    return tuple(row for row in pairs(register, live(register), [to], day, purpose) if row.answer == "permit")
+    return what_page(register, to, day, purpose).rows
+
+
+def what_page(
+    register: Register, to: Declared, day: int, purpose: str = "", limit: int | None = None, cursor: str = ""
+) -> Page:
+    """The same, at most so many rows, from where a cursor says: in the order of items and then of versions.
+
+    Raises: Malformed for a cursor that none of these pages gave.
+    """
+    from relto.release.catalogue import item_of
+
+    kernel = _kernel(register, day, purpose)
+    found = kernel.items(to.recipient)
+    count = len(found)
+    after = parse_cursor(cursor, "what").encode()
+    names = found.page(count + 1 if limit is None else limit + 1, after)
+    shown = names if limit is None else names[:limit]
+    rows = tuple(_row(kernel, *item_of(name), to) for name in shown)
+    more = len(shown) < len(names)
+    return Page(
+        rows=rows,
+        count=count,
+        people=to.heads if count else 0,
+        next=format_cursor("what", shown[-1].decode()) if more and shown else "",
+    )
+
+
+def _kernel(register: Register, day: int, purpose: str) -> Kernel:
+    from relto.release.kernel import Asking, kernel_of  # which needs numpy
+
+    return kernel_of(register, day, Asking(purpose=purpose))
+
+
+def _row(kernel: Kernel, item: str, version: int, to: Declared) -> Row:
+    """One pair. Only a permit has an end, and only for an end is a decision explained."""
+    answer = kernel.plain_answer(kernel.class_of(item, version), kernel.recipients.number(to.recipient))
+    until = kernel.explain(item, version, to.recipient).valid_until if answer == "permit" else ""
+    return Row(item=item, version=version, to=to, answer=answer, until="" if isinstance(until, UnsetType) else until)
 
 
 def heads(rows: Iterable[Row]) -> int:
     """People, each declared class counted once."""
     counted: Mapping[str, int] = {row.to.id: row.to.heads for row in rows}
     return sum(counted.values())
+
+
+# ---- cursors --------------------------------------------------------------------------------------------------------
+
+
+def format_cursor(kind: str, after: str) -> str:
+    """Where the next page begins, as one word. It names the last row of this one, so that it stays good whatever comes."""
+    return f"{kind}.{after.encode().hex()}"
+
+
+def parse_cursor(text: str, kind: str) -> str:
+    """Raises: Malformed."""
+    if not text:
+        return ""
+    found, _, after = text.partition(".")
+    try:
+        place = bytes.fromhex(after).decode()
+    except ValueError:
+        place = ""
+    if found != kind or not place or format_cursor(kind, place) != text:
+        raise Malformed(f"`{text[:40]}` is no cursor of this list", hint="take `next` from the page before")
+    return place

@@ -11,10 +11,11 @@ from release_world import ARD_LAW, NOW, TODAY, World, ask, good, hexed, label, s
 
 from relto.errors import NotFound
 from relto.law import Fact, Says, Three
-from relto.release import Declared, Kernel, decide, heads, live, newest, pairs, rosters, usual, what, who
+from relto.release import Declared, decide, heads, live, newest, pairs, rosters, usual, what, who
 from relto.release import rules as rules_module
 from relto.release.decide import judge
 from relto.release.facts import Case
+from relto.release.kernel import Kernel
 from relto.release.rules import Rule, found
 
 
@@ -41,9 +42,9 @@ def test_items_of_one_class_have_one_answer_for_every_recipient():
     alike = 0
     for seed in range(6):
         register = crowd(seed).register()
-        kernel, groups = Kernel(register), {}
+        kernel, groups = Kernel(register, NOW), {}
         for item in live(register):
-            groups.setdefault(kernel.item_class(item, TODAY), []).append(item)
+            groups.setdefault(kernel.class_of(item.id, item.version), []).append(item)
         for items in groups.values():
             alike += len(items) - 1
             for one in rosters(register):
@@ -59,9 +60,9 @@ def outcome(register, item, to):
 @pytest.mark.parametrize("seed", range(6))
 def test_recipients_of_one_class_have_one_answer_for_every_item(seed):
     register = crowd(seed).register()
-    kernel, groups = Kernel(register), {}
+    kernel, groups = Kernel(register, NOW), {}
     for one in rosters(register):
-        groups.setdefault(kernel.recipient_class(one.recipient, TODAY), []).append(one)
+        groups.setdefault(kernel.recipients.number(one.recipient), []).append(one)
     for people in groups.values():
         for item in live(register):
             answers = {judge(register, usual(register, item, one.recipient, NOW)).decision.answer for one in people}
@@ -110,8 +111,8 @@ def two(**fields):
 
 
 def same(register, one, other, more=()):
-    kernel = Kernel(register, more)
-    return kernel.item_class(one, TODAY) == kernel.item_class(other, TODAY)
+    kernel = Kernel(register, NOW, more=more)
+    return len({kernel.class_of(item.id, item.version) for item in (one, other)}) == 1
 
 
 def test_items_that_differ_in_nothing_that_is_read_are_one_class():
@@ -151,7 +152,7 @@ def test_an_act_that_names_an_item_splits_only_that_item():
     world.licence("arda/a")
     world.recall("bree", "arda/b")
     register = world.register()
-    classes = {Kernel(register).item_class(register.item(n), TODAY) for n in ("arda/a", "arda/b", "arda/c")}
+    classes = {Kernel(register, NOW).class_of(n, 1) for n in ("arda/a", "arda/b", "arda/c")}
     assert len(classes) == 3
     world.item("arda/d")
     assert same(world.register(), *(world.items[n][0] for n in ("arda/c", "arda/d")))
@@ -193,7 +194,7 @@ def test_a_rule_that_reads_a_new_fact_splits_classes_by_itself():
     register, one, other = two(nature="software")
     assert same(register, one, other)
     assert not same(register, one, other, (KIND,))
-    kernel = Kernel(register, (KIND,))
+    kernel = Kernel(register, NOW, more=(KIND,))
     answers = [kernel.answer(usual(register, item, someone(), NOW), item).answer for item in (one, other)]
     assert answers == ["permit", "deny"]
 
