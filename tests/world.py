@@ -32,6 +32,8 @@ DATA = Path(__file__).parent.parent / "relto" / "data"
 class Link:
     """One node as another one reaches it. Every call passes the world's network."""
 
+    at: int | None = None
+
     def __init__(self, world: World, caller: Node, target: Node) -> None:
         self.world, self.caller, self.target, self.party = world, caller, target, target.me
 

@@ -40,8 +40,8 @@ Govern
 Hand over
   seal FILE --item I -o F.tdf · open F.tdf -o FILE · verify F.tdf|PROOF|ACT
 Run
-  node init|invite|join|serve · person add|list · login · sync · audit
-  ledger verify|show|proof|policy|export
+  node init|invite|join|serve|backup|restore|recover · bundle export|import
+  person add|list · login · sync · audit · ledger verify|show|proof|policy|export
   demo                    the whole story on this machine
 
 Every command takes --node DIR (else RELTO_NODE, else this directory) and --json; `relto COMMAND -h` says more.
@@ -59,6 +59,7 @@ MODULES = (
     "keyaccess",
     "ledgers",
     "nodes",
+    "carry",
     "labels",
 )
 

@@ -195,6 +195,8 @@ def until(ready: Callable[[], object], what: str, patience_s: float = PATIENCE_S
 class Beside:
     """A node in this process as another one reaches it, without a network: for copies only."""
 
+    at: int | None = None
+
     def __init__(self, target: Node, caller: str) -> None:
         self.target, self.caller, self.party = target, caller, target.me
 

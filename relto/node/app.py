@@ -19,6 +19,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
@@ -31,7 +32,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from relto import acts
 from relto.errors import Malformed, NotFound, Refused, ReltoError, Unavailable
 from relto.ledger import encode_bundle, is_servable, parse_path
-from relto.node import clients, handover, keyaccess, login
+from relto.node import carried, clients, handover, keyaccess, login
 from relto.node.desk import note_backup, note_package, recipient_of
 from relto.node.held import texts_of
 from relto.node.node import Node
@@ -94,6 +95,8 @@ class Service:
                     ("sync", self.sync),
                     ("recover", self.recover),
                     ("note-backup", self.note_backup),
+                    ("bundle-export", self.bundle_export),
+                    ("bundle-import", self.bundle_import),
                     ("join", self.join),
                     ("pin", self.pin),
                     ("person", self.person),
@@ -375,6 +378,26 @@ class Service:
         step = await run_in_threadpool(recover_all, self.node, without, ca=self.ca)
         self.wake.set()
         return Response(msgspec.json.encode(step), media_type="application/json")
+
+    async def bundle_export(self, request: Request) -> Response:
+        body = await read_json(request)
+        says = await run_in_threadpool(
+            carried.export,
+            self.node,
+            str(body["to"]),
+            Path(str(body["out"])),
+            since=str(body["since"]),
+            packages=[Path(str(one)) for one in body["packages"]],
+            own_only=bool(body["own_only"]),
+        )
+        return Response(msgspec.json.encode(says), media_type="application/json")
+
+    async def bundle_import(self, request: Request) -> Response:
+        body = await read_json(request)
+        packages = Path(str(body["packages"])) if body["packages"] else None
+        taken = await run_in_threadpool(carried.take_in, self.node, Path(str(body["file"])), packages)
+        self.wake.set()
+        return Response(msgspec.json.encode(taken), media_type="application/json")
 
     async def note_backup(self, request: Request) -> Response:
         body = await read_json(request)

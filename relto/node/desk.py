@@ -10,7 +10,7 @@ import contextlib
 import json
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,6 +20,7 @@ import msgspec
 from relto.errors import Conflict, Forged, Malformed, NotFound, Refused, ReltoError, Unavailable
 from relto.node import clients, home
 from relto.node import config as settings
+from relto.node.carried import BundleSays, TakenIn, export, take_in
 from relto.node.node import Node
 from relto.node.peers import recover_all, sync_all
 from relto.node.people import add_person, publish_roster
@@ -45,6 +46,10 @@ class Desk(Protocol):
     ) -> dict[str, Any]: ...
     def client_gone(self, id_: str) -> None: ...
     def recover(self, without: dict[str, str]) -> Step: ...
+    def bundle_export(
+        self, to: str, out: Path, since: str, packages: Sequence[Path], *, own_only: bool
+    ) -> BundleSays: ...
+    def bundle_import(self, file: Path, packages: Path | None) -> TakenIn: ...
     def note_backup(self, at: int, size: int, key: str) -> None: ...
 
 
@@ -77,6 +82,14 @@ class Direct:
     def recover(self, without: dict[str, str]) -> Step:
         with self._node() as node:
             return recover_all(node, without, ca=home.trusted(node.config, self.directory))
+
+    def bundle_export(self, to: str, out: Path, since: str, packages: Sequence[Path], *, own_only: bool) -> BundleSays:
+        with self._node() as node:
+            return export(node, to, out, since=since, packages=packages, own_only=own_only)
+
+    def bundle_import(self, file: Path, packages: Path | None) -> TakenIn:
+        with self._node() as node:
+            return take_in(node, file, packages)
 
     def note_backup(self, at: int, size: int, key: str) -> None:
         with self._node() as node:
@@ -163,6 +176,14 @@ class Served:
 
     def recover(self, without: dict[str, str]) -> Step:
         return msgspec.convert(self._call("recover", {"without": without}), Step)
+
+    def bundle_export(self, to: str, out: Path, since: str, packages: Sequence[Path], *, own_only: bool) -> BundleSays:
+        body = {"to": to, "out": str(out), "since": since, "packages": list(map(str, packages)), "own_only": own_only}
+        return msgspec.convert(self._call("bundle-export", body), BundleSays)
+
+    def bundle_import(self, file: Path, packages: Path | None) -> TakenIn:
+        body = {"file": str(file), "packages": str(packages) if packages else ""}
+        return msgspec.convert(self._call("bundle-import", body), TakenIn)
 
     def note_backup(self, at: int, size: int, key: str) -> None:
         self._call("note-backup", {"at": at, "size": size, "key": key})

@@ -219,6 +219,29 @@ class Held:
         """origin -> what its ledger did wrong, as last seen here."""
         return dict(self._problems)
 
+    def held_entries(self, origin: str) -> Sequence[Entry]:
+        """What is held of a ledger, in order."""
+        return self._entries.get(origin, ())
+
+    def held_size(self, pinned: Pinned) -> int:
+        """The size of the newest checkpoint that is held of a party's ledger; 0 before the first."""
+        head = self.store.head(pinned.origin)
+        if head is not None and head.note:
+            return head.size
+        rows = self.store.query("SELECT size FROM part_heads WHERE origin = $1", (pinned.origin,))
+        return int(rows[0][0]) if rows else 0
+
+    def note_refusal(self, party: str, at: int, size: int, problem: str) -> None:
+        """What a party says it refused of this ledger; an empty problem takes it back."""
+        if not problem:
+            self.store.execute("DELETE FROM refusals WHERE party = $1 AND at <= $2", (party, at))
+            return
+        self.store.execute(
+            "INSERT INTO refusals (party, at, size, problem) VALUES ($1, $2, $3, $4)"
+            " ON CONFLICT (party) DO UPDATE SET at = $2, size = $3, problem = $4 WHERE refusals.at <= $2",
+            (party, at, size, problem),
+        )
+
     # ---- from the store into memory
 
     def _read_all(self) -> None:

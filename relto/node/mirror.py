@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from msgspec import UNSET, Struct
 
@@ -23,6 +23,7 @@ from relto.ledger import (
     Opening,
     Tree,
     Verifier,
+    add_openings,
     create_mirror,
     extend_mirror,
     leaf_hash,
@@ -32,8 +33,11 @@ from relto.ledger import (
     verify_consistency,
     verify_inclusion,
 )
+from relto.ledger.log import EXTEND_MAX
 from relto.node.author import Author
 from relto.node.held import READ_MAX, Pinned
+
+GROWTH_BYTES_MAX: Final = 512 * 1024 * 1024  # of another ledger's entries that are fetched before they are stored
 
 
 class Delivered(Struct, frozen=True, kw_only=True):
@@ -50,6 +54,7 @@ class Peer(Protocol):
     """Another party's node, however it is reached. Every answer is verified by the caller."""
 
     party: str
+    at: int | None  # ms; when its maker stated what a carried file says; None for a node that answers now
 
     def head(self) -> bytes: ...
     def leaves(self, start: int, stop: int) -> list[bytes]: ...
@@ -95,26 +100,24 @@ class Mirror(Author):
         assert head is not None
         note = peer.head()
         to = self.open_head(pinned, note).checkpoint
-        if to.size == head.size and to.root == head.root and not also:
+        if to.size < head.size or (to.size == head.size and to.root != head.root):
+            self._look_for_fork(peer, verifier, head, note, to)
+        if to.size < head.size:
+            return self._late_openings(peer, pinned, head, also)
+        if to.size == head.size and not also:
             with self.lock:
-                self._store(pinned, note, [], [])
+                self._store(pinned, note, [], [], peer.at)
             return 0
-        self._look_for_fork(peer, verifier, head, note)
-        leaves: list[bytes] = []
-        while head.size + len(leaves) < to.size:
-            got = peer.leaves(head.size + len(leaves), min(to.size, head.size + len(leaves) + READ_MAX))
-            if not got:
-                raise Unavailable(
-                    f"`{peer.party}` shows size {to.size} and serves entries up to {head.size + len(leaves)}"
-                )
-            leaves += got
+        leaves = self._fetch_growth(peer, head, to)
+        if head.edge.extend([leaf_hash(leaf) for leaf in leaves]).root() != to.root:
+            self._look_for_fork(peer, verifier, head, note, to)  # only now is it worth fetching everything
         opened = [(one.index, one.salt, one.envelope) for one in peer.openings(head.size, also, to.size)]
         fresh = [one for one in opened if one[0] >= head.size or one[0] in also]
         with self.lock:
             now = self.store.head(origin)
             if now is None or now.size != head.size:
                 return 0  # another round stored it meanwhile
-            self._store(pinned, note, leaves, fresh)
+            self._store(pinned, note, leaves, fresh, peer.at)
             if any(index < head.size for index, _, _ in fresh):
                 self._read_log(origin)
                 self._register = None
@@ -128,8 +131,53 @@ class Mirror(Author):
                 )
         return len(leaves) + len(fresh)
 
-    def _store(self, pinned: Pinned, note: bytes, leaves: Sequence[bytes], openings: Sequence[Opening]) -> None:
-        """Verified once more, then stored; with nothing new the age of a sight still counts from here."""
+    def _fetch_growth(self, peer: Peer, head: Head, to: Checkpoint) -> list[bytes]:
+        """The entries from the stored size to a checkpoint's: as much as one party may ask another to hold at once."""
+        leaves: list[bytes] = []
+        if to.size - head.size > EXTEND_MAX:
+            raise Refused(
+                f"`{to.origin}` grew from size {head.size} to {to.size} at once, more than {EXTEND_MAX} entries",
+                hint="ask its party; then begin its mirror anew from a backup of another member",
+            )
+        left = GROWTH_BYTES_MAX
+        while head.size + len(leaves) < to.size:
+            start = head.size + len(leaves)
+            got = peer.leaves(start, min(to.size, start + READ_MAX))
+            if not got:
+                raise Unavailable(f"`{peer.party}` shows size {to.size} and serves entries up to {start}")
+            left -= sum(map(len, got))
+            if left < 0:
+                raise Refused(f"`{to.origin}` grew by more than {GROWTH_BYTES_MAX} bytes at once", hint="ask its party")
+            leaves += got
+        return leaves
+
+    def _late_openings(self, peer: Peer, pinned: Pinned, head: Head, also: Sequence[int]) -> int:
+        """A carried file that is older than what is here: nothing is wrong with it, and openings may still be new."""
+        wanted = set(also)
+        fresh = [
+            (one.index, one.salt, one.envelope)
+            for one in peer.openings(head.size, also, head.size)
+            if one.index in wanted
+        ]
+        if fresh:
+            with self.lock:
+                add_openings(self.store, pinned.origin, fresh)
+                self._read_log(pinned.origin)
+                self._register = None
+        return len(fresh)
+
+    def _store(
+        self,
+        pinned: Pinned,
+        note: bytes,
+        leaves: Sequence[bytes],
+        openings: Sequence[Opening],
+        at: int | None = None,
+    ) -> None:
+        """Verified once more, then stored; with nothing new the age of a sight still counts from here.
+
+        at: when a carried file was made; it makes a sight no younger than that.
+        """
         second, cosigners = self.head_keys(pinned)
         extend_mirror(
             self.store,
@@ -137,10 +185,13 @@ class Mirror(Author):
             note,
             leaves,
             openings,
-            seen=self.clock(),
+            seen=self._sighted(at),
             post_quantum=second,
             cosigners=cosigners,
         )
+
+    def _sighted(self, at: int | None) -> int:
+        return self.clock() if at is None else max(0, min(at, self.clock()))
 
     def _ingest_parts(self, peer: Peer, pinned: Pinned) -> int:
         """What an outsider is served: a head proven to extend the last one, and openings proven to stand under it."""
@@ -152,6 +203,8 @@ class Mirror(Author):
             also = [index for index in self._unopened(origin) if index not in held]
         opened = self.open_head(pinned, peer.head())
         to, note = opened.checkpoint, opened.note()
+        if to.size < old_size and peer.at is not None:
+            return 0  # an older file; without the tree there is nothing to compare it with
         if to.size < old_size:
             raise Forged(f"`{origin}` shows size {to.size} after size {old_size}: a ledger never shrinks")
         verify_consistency(
@@ -170,9 +223,10 @@ class Mirror(Author):
                 )
             self.store.execute(
                 "INSERT INTO part_heads (origin, size, root, note, seen) VALUES ($1, $2, $3, $4, $5)"
-                " ON CONFLICT (origin) DO UPDATE SET size = $2, root = $3, note = $4, seen = $5"
+                " ON CONFLICT (origin) DO UPDATE SET size = $2, root = $3, note = $4,"
+                " seen = CASE WHEN part_heads.seen > $5 THEN part_heads.seen ELSE $5 END"
                 " WHERE part_heads.size <= $2",
-                (origin, to.size, to.root, note, self.clock()),
+                (origin, to.size, to.root, note, self._sighted(peer.at)),
             )
         if fresh:
             with self.lock:
@@ -193,16 +247,19 @@ class Mirror(Author):
 
     # ---- forks
 
-    def _look_for_fork(self, peer: Peer, verifier: Verifier, head: Head, note: bytes) -> None:
-        """Two checkpoints by one ledger that contradict each other become a fork proof in our own ledger."""
+    def _look_for_fork(self, peer: Peer, verifier: Verifier, head: Head, note: bytes, new: Checkpoint) -> None:
+        """Two checkpoints by one ledger that contradict each other become a fork proof in our own ledger.
+
+        Raises: Forged for a fork, and for a size that shrank in a node that answers now.
+        """
         if not head.note:
             return
-        old, new = open_checkpoint(head.note, verifier).checkpoint, open_checkpoint(note, verifier).checkpoint
-        if old.size == new.size and old.root == new.root:
-            return
+        old = open_checkpoint(head.note, verifier).checkpoint
         try:
             if new.size < old.size or new.size == old.size:
                 proof = prove_fork(verifier, head.note, note, tree_of(self.store, head.origin))
+            elif new.size > EXTEND_MAX:
+                return  # too much to fetch for a proof; that it does not fit is refused all the same
             else:
                 leaves = peer.leaves(0, new.size)
                 hashes = [leaf_hash(leaf) for leaf in leaves]
@@ -219,7 +276,7 @@ class Mirror(Author):
                 f"`{head.origin}` signed two histories (sizes {old.size} and {new.size}):"
                 " a fork, and the proof is in our ledger"
             )
-        if new.size < old.size:
+        if new.size < old.size and peer.at is None:
             raise Forged(f"`{head.origin}` shows size {new.size} after size {old.size}: a ledger never shrinks")
 
     @staticmethod

@@ -44,6 +44,8 @@ class Openings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class HttpPeer:
     """A pinned party's node. Raises: Unavailable when it does not answer, Malformed or Forged for a wrong answer."""
 
+    at: int | None = None
+
     def __init__(self, node: Node, pinned: Pinned, client: httpx.Client, timeout_s: float = TIMEOUT_S) -> None:
         self.node, self.pinned, self.client, self.party = node, pinned, client, pinned.party
         self.timeout_s = timeout_s
