@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,13 +46,17 @@ class Session(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Answered(Struct, frozen=True, kw_only=True):
-    """What the owner's node said to one call: its status and its very bytes, shares when it permitted."""
+    """What the owner's node said to one call: its status and its very bytes, shares when it permitted.
+
+    releases: one for each share; `release` and `proof` are the first one's.
+    """
 
     status: int
     body: bytes
     shares: dict[str, bytes | None]
     release: str = ""
     proof: str = ""
+    releases: tuple[str, ...] = ()
 
 
 def login(directory: Path, alias: str) -> dict[str, Any]:
@@ -114,11 +118,15 @@ class Client:
         policy: Policy,
         accesses: Sequence[KeyAccess],
         session: str = "ec:secp256r1",
+        missing: Collection[str] | None = None,
     ) -> Answered:
-        """One rewrap at one node: its answer to the byte, and the shares in it. session: the kind of the fresh key."""
+        """One rewrap at one node: its answer to the byte, and the shares in it.
+
+        session: the kind of the fresh key. missing: the shares that are asked for; else all that this node holds.
+        """
         url = address + REWRAP
         session_key = AccessKey.generate(session)
-        asked = access.asked_of(accesses, address + "/kas")
+        asked = access.asked_of(accesses, address + "/kas", missing)
         now = int(time.time())
         token = access.request_token(
             policy, asked, session=session_key, key=self.key, audience=audience, now=now, random=secrets.token_bytes
@@ -141,6 +149,13 @@ class Client:
             shares={name: one.share for name, one in released.items()},
             release=first.get("relto-release", ""),
             proof=first.get("relto-proof", ""),
+            releases=tuple(
+                dict.fromkeys(
+                    one.metadata["relto-release"]
+                    for one in released.values()
+                    if one.share is not None and "relto-release" in one.metadata
+                )
+            ),
         )
 
     def opened(self, release: str) -> None:
@@ -173,6 +188,83 @@ def session_kind(node: Node, party: str) -> str:
     return HYBRID if any(one.algorithm == HYBRID for one in keys.access) else "ec:secp256r1"
 
 
+class Gathering:
+    """The shares of one package, from as few owners' nodes as its rule needs; called once with the package's objects.
+
+    A node that refuses or is silent is passed over while another one can hand over the same share.
+    """
+
+    def __init__(self, client: Client, node: Node, package: Package, purpose: str, place: str) -> None:
+        self.client, self.node, self.package, self.purpose, self.place = client, node, package, purpose, place
+        self.known = directory_urls(node)
+        self.answers: list[Answered] = []
+        self._silent: list[str] = []
+        self._refused: list[str] = []
+
+    def __call__(self, accesses: Sequence[KeyAccess]) -> list[bytes | None]:
+        """A share or None for each. Raises: Refused, Unavailable when what the nodes hand over is not enough."""
+        shares: list[bytes | None] = [None] * len(accesses)
+        wanted = {one.sid for one in accesses}
+        missing, untried = set(wanted), list(dict.fromkeys(one.url for one in accesses))
+        while missing and untried:
+            # Who holds most of what is missing is asked next: each share that is handed over is a release.
+            url = max(untried, key=lambda url: sum(one.url == url and one.sid in missing for one in accesses))
+            untried.remove(url)
+            if not any(one.url == url and one.sid in missing for one in accesses):
+                break
+            for name, share in self._ask(url, accesses, missing).items():
+                place = int(name.removeprefix("kao-"))
+                if share is not None:
+                    shares[place] = share
+                    missing.discard(accesses[place].sid)
+        if missing:
+            raise self._short(len(wanted) - len(missing), len(wanted))
+        return shares
+
+    def _ask(self, url: str, accesses: Sequence[KeyAccess], missing: set[str]) -> dict[str, bytes | None]:
+        party, origin = self.known[url]
+        try:
+            presentation = self.client.present(origin, self.package.policy.item[1], self.purpose, self.place)
+            answer = self.client.ask(
+                presentation,
+                url.removesuffix("/kas"),
+                origin,
+                self.package.policy,
+                accesses,
+                session_kind(self.node, party),
+                missing,
+            )
+        except Unavailable as error:
+            self._silent.append(f"`{party}`: {error.message}")
+            return {}
+        if all(share is None for share in answer.shares.values()):
+            self._refused.append(party)
+            return {}
+        self.answers.append(answer)
+        return answer.shares
+
+    def _short(self, found: int, wanted: int) -> ReltoError:
+        held = f"{found} of {wanted} shares: " if wanted > 1 else ""
+        if self._refused:
+            who = "the owner's node does" if wanted == 1 else f"the nodes of {', '.join(self._refused)} do"
+            return Refused(
+                f"{held}{who} not release this key",
+                hint="its own people can ask why; the answer to others is always the same",
+            )
+        return Unavailable(
+            held + ("; ".join(self._silent) or "no node holds what is missing"),
+            hint="ask again: the same release is found",
+        )
+
+    def tell(self) -> None:
+        """Hands the releases over to the own node. What it misses it learns at its next fetch."""
+        for release in (release for answer in self.answers for release in answer.releases):
+            try:
+                self.client.opened(release)
+            except ReltoError:
+                return
+
+
 def open_package(
     directory: Path,
     source: Path,
@@ -195,36 +287,11 @@ def open_package(
     node = open_node(directory)
     package = read(source)
     seal_key = None if unsigned and package.owner is None else _seal_key(node, package)
-    known = directory_urls(node)
     client = Client(session, trusted(node.config, directory))
-    answers: list[Answered] = []
-
-    def release(accesses: Sequence[KeyAccess]) -> list[bytes | None]:
-        shares: list[bytes | None] = [None] * len(accesses)
-        for url in dict.fromkeys(one.url for one in accesses):
-            party, origin = known[url]
-            presentation = client.present(origin, package.policy.item[1], purpose, place or _place(node, session))
-            kind = session_kind(node, party)
-            answer = client.ask(presentation, url.removesuffix("/kas"), origin, package.policy, accesses, kind)
-            answers.append(answer)
-            if answer.status != 200:
-                raise Refused(
-                    "the owner's node does not release this key",
-                    hint="its own people can ask why; the answer to others is always the same",
-                )
-            for position in range(len(accesses)):
-                if f"kao-{position}" in answer.shares:
-                    shares[position] = answer.shares[f"kao-{position}"]
-        return shares
-
-    opened = open_sealed(package, source, target, release, seal_key, set(known), progress)
-    for answer in answers:
-        if answer.release:
-            try:
-                client.opened(answer.release)
-            except ReltoError:
-                break  # the own node learns of it at its next fetch
-    return opened, answers[0], package
+    gather = Gathering(client, node, package, purpose, place or _place(node, session))
+    opened = open_sealed(package, source, target, gather, seal_key, set(gather.known), progress)
+    gather.tell()
+    return opened, gather.answers[0], package
 
 
 def _seal_key(node: Node, package: Package) -> PublicKey:

@@ -201,11 +201,18 @@ def _one(node: Node, asker: Asker, policy: Policy, asked: Asked, wrapping: Wrapp
 
 
 def _item(node: Node, policy: Policy) -> ItemState:
+    """The registered item that a policy names: of this ledger, or of another owner's where this party owns it too.
+
+    Each owner's node decides its own share by itself. Raises: NotFound, Refused.
+    """
     host, opaque = policy.item
-    if host != node.origin.partition("/")[0]:
-        raise NotFound("the policy names another node's item")
-    item = node.register.item_by_opaque(opaque, node.me)
-    if item.party != node.me:
+    if host == node.origin.partition("/")[0]:
+        return node.register.item_by_opaque(opaque, node.me)
+    sealer = next((pinned.party for pinned in node.peers().values() if pinned.origin.partition("/")[0] == host), None)
+    if sealer is None:
+        raise NotFound("the policy names an item of nobody that is known here")
+    item = node.register.item_by_opaque(opaque, sealer)
+    if node.me not in item.facts.owners:
         raise NotFound("the item is not this party's")
     return item
 

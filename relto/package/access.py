@@ -17,7 +17,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -131,9 +131,14 @@ def request_token(
     return sign_jws({"alg": key.alg, "typ": "JWT"}, msgspec.json.encode(claims), key.sign)
 
 
-def asked_of(accesses: Sequence[KeyAccess], url: str) -> tuple[Asked, ...]:
-    """Those that one node is asked for; the id is the place in the package."""
-    return tuple(Asked(id=f"kao-{place}", access=access) for place, access in enumerate(accesses) if access.url == url)
+def asked_of(accesses: Sequence[KeyAccess], url: str, missing: Collection[str] | None = None) -> tuple[Asked, ...]:
+    """Those that one node is asked for, of the shares still `missing` where that is given; the id is the place in the
+    package."""
+    return tuple(
+        Asked(id=f"kao-{place}", access=one)
+        for place, one in enumerate(accesses)
+        if one.url == url and (missing is None or one.sid in missing)
+    )
 
 
 def format_request(token: str) -> bytes:

@@ -1,5 +1,6 @@
 // Seals and opens by the JavaScript SDK of OpenTDF, unmodified. The order comes as JSON on standard input:
-//   {sdk, verb: "seal" | "open", platform, kas: […], client, secret, dpop, attribute?, source, target, algorithm?}
+//   {sdk, verb: "seal" | "open", platform, kas: […], client, secret, dpop, attribute?, source, target, algorithm?,
+//    clients?: {origin of a node: [client, secret]}: a token for each node}
 // `sdk` is the folder in which the package stands. Errors go out as one line and status 1.
 import { createRequire } from 'node:module';
 import { readFile, writeFile } from 'node:fs/promises';
@@ -21,9 +22,17 @@ async function bytes(stream) {
 try {
   const require = createRequire(`${order.sdk}/`);
   const { OpenTDF, AuthProviders, authTokenInterceptor, clientCredentialsTokenProvider } = require('@opentdf/sdk');
+  const tokens = Object.fromEntries(Object.entries(order.clients ?? {}).map(([origin, [clientId, clientSecret]]) =>
+    [origin, clientCredentialsTokenProvider({ clientId, clientSecret, oidcOrigin: order.platform })]));
+  const perNode = (next) => async (req) => {
+    const token = tokens[new URL(req.url).origin];
+    if (token) req.header.set('Authorization', `Bearer ${await token()}`);
+    return next(req);
+  };
   const login = { clientId: order.client, clientSecret: order.secret, oidcOrigin: order.platform };
   const auth = order.dpop
     ? { authProvider: await AuthProviders.clientSecretAuthProvider({ ...login, exchange: 'client' }) }
+    : order.clients ? { interceptors: [perNode] }
     : { interceptors: [authTokenInterceptor(clientCredentialsTokenProvider(login))] };
   // Its maker for Node drops this setting.
   if (order.dpop) auth.authProvider.oidcAuth.config.dpopEnabled = true;

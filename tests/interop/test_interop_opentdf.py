@@ -16,6 +16,7 @@ from pathlib import Path
 import keyaccess_kit as kit
 import pytest
 
+from relto import acts
 from relto.node import clients
 from relto.node.client import directory_urls
 from relto.node.sealing import seal_item
@@ -169,3 +170,34 @@ def test_we_open_the_sdk_s(live, tmp_path, size, algorithm, capsys):
     shown(capsys, path, f"{sdk_version()} seals ({algorithm})")
     opened_by_us(live, path, tmp_path / "out")
     assert (tmp_path / "out").read_bytes() == text_of(size)
+
+
+@needs_sdk
+def test_the_sdk_opens_two_of_three_with_one_node_down_and_not_with_two(tmp_path_factory, capsys):
+    folder = tmp_path_factory.mktemp("several")
+    owners = ("aus", "gbr", "usa")
+    live = kit.found(folder, owners, acts.ReleaseRule(rule="k_of_n", k=2))
+    tokens = {}
+    for party in owners:
+        live.set(party, legacy_clients=("aus",))
+        _, secret = clients.add_client(live.nodes["aus"], f"ada.{party}", "ada", party, "evaluation", "", bearer=True)
+        tokens[live.url[party]] = [f"ada.{party}", secret]
+    with live.serving():
+        path = ours(live, folder, text_of(3 * 1024 * 1024))
+        shown(capsys, path, f"{sdk_version()} opens (2 of 3)")
+        kas = [url + "/kas" for url in tokens]
+
+        def tried():
+            (folder / "out").unlink(missing_ok=True)
+            status, words = javascript(live, "open", path, folder / "out", clients=tokens, kas=kas, allow=True)
+            return status == 0 and (folder / "out").read_bytes() == text_of(3 * 1024 * 1024), words
+
+        assert tried()[0], tried()[1]
+        for absent in ("gbr", "usa"):
+            live.down(absent)
+            opened, words = tried()
+            live.up(absent)
+            assert opened, words
+        live.down("gbr")
+        live.down("usa")
+        assert not tried()[0]
