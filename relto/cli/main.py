@@ -61,6 +61,7 @@ MODULES = (
     "nodes",
     "carry",
     "labels",
+    "authzen",
 )
 
 

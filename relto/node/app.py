@@ -6,6 +6,7 @@
     /api/v1/openings|objects|…      node to node                          signed by the caller's node
     /api/v1/presentations           the own people                        session and proof
     /kas…, /.well-known/opentdf…    OpenTDF key access                    presentation and proof; public keys to all
+    /access/v1/…                    OpenID AuthZEN                        a key of the settings
     /, /api/v1/…                    pages and their JSON                  session
     /local/…                        the machine's own command line        the socket's file mode
 
@@ -32,7 +33,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from relto import acts
 from relto.errors import Malformed, NotFound, Refused, ReltoError, Unavailable
 from relto.ledger import encode_bundle, is_servable, parse_path
-from relto.node import carried, clients, handover, keyaccess, login
+from relto.node import authzen, carried, clients, handover, keyaccess, login
 from relto.node.desk import note_backup, note_package, recipient_of
 from relto.node.held import texts_of
 from relto.node.node import Node
@@ -81,6 +82,7 @@ class Service:
             Route("/api/v1/presentations", self.plain(self.presentation), methods=["POST"]),
             Route("/api/v1/opened", self.plain(self.opened), methods=["POST"]),
             *keyaccess.routes(self),
+            *authzen.of_node(self.node).routes(),
             *(web(self) if web is not None else []),
         ]
         return Starlette(routes=routes, exception_handlers={404: self.nothing, 405: self.nothing})

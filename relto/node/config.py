@@ -20,6 +20,8 @@ SHOWN = ("pin", "demo", "sync_s")
 LegacyClient = Annotated[str, Meta(pattern=r"\A[a-z0-9][a-z0-9-]{0,63}(/p-[a-z2-7]{26})?\Z")]
 BrowserOrigin = Annotated[str, Meta(pattern=r"\Ahttps?://[A-Za-z0-9.:\[\]-]{1,255}\Z")]
 
+KeyDigest = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
+
 
 class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """party, partnership: ids. url: where this node answers, scheme and host and port.
@@ -42,6 +44,8 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     tls_key: str = ""
     tls_ca: str = ""
     legacy_clients: tuple[LegacyClient, ...] = ()  # whose clients may prove less than possession of a key
+    authzen_keys: tuple[KeyDigest, ...] = ()  # who may ask for decisions over AuthZEN
+    authzen_open: bool = False  # anybody who reaches the node may
     browser_origins: tuple[BrowserOrigin, ...] = ()  # pages from which key access may be called
 
     def takes_legacy(self, party: str, pseudonym: str) -> bool:

@@ -125,6 +125,11 @@ class Held:
                 self._register = acts.fold(self._entries, self.me, self._texts(), self.config.pin)
             return self._register
 
+    @property
+    def settled(self) -> bool:
+        """Whether `register` is at hand: nothing has come since it was derived. Taken without the lock."""
+        return self._register is not None
+
     def register_at(self, limits: Mapping[str, int], me: str = "") -> Register:
         """The register of these ledger prefixes, folded as another party for a replay of its releases."""
         cut = {
