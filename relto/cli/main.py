@@ -7,6 +7,7 @@ output. Never a traceback.
 from __future__ import annotations
 
 import argparse
+import difflib
 import importlib
 import json
 import os
@@ -71,6 +72,18 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("allow_abbrev", False)
         super().__init__(*args, **kwargs)
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """What is not among the choices is named as a person would, with the nearest that is."""
+        if action.choices is None or value in action.choices:
+            return
+        names = sorted(map(str, action.choices))
+        near = difflib.get_close_matches(str(value), names, n=1)
+        hint = f"did you mean `{near[0]}`?" if near else f"one of {', '.join(names)}"
+        if isinstance(action, argparse._SubParsersAction):
+            raise Malformed(f"there is no `{self.prog} {str(value)[:40]}`", hint=hint)
+        name = action.option_strings[-1] if action.option_strings else str(action.metavar or action.dest)
+        raise Malformed(f"`{str(value)[:40]}` is no value of {name}", hint=hint)
 
     def error(self, message: str) -> NoReturn:
         raise Malformed(message, hint=f"`{self.prog} -h` shows how it is written")

@@ -7,17 +7,20 @@ takes it back to the node.
 
 from __future__ import annotations
 
+import ast
+import re
 import types
 import typing
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import Struct, UnsetType
 
 from relto import acts
 from relto.acts import Act, KeySet
+from relto.acts import act as formats
 from relto.errors import Malformed, NotFound, Refused
 from relto.keys import SecretKey, pae
 from relto.node.home import read_signer
@@ -157,8 +160,44 @@ def struct_fields(cls: type[Struct], words: Sequence[str]) -> dict[str, Any]:
                     _shape(tree[info.encode_name], hints[info.name]), hints[info.name], strict=False
                 )
             except msgspec.ValidationError as error:
-                raise Malformed(f"{str(error)[:1].lower()}{str(error)[1:]}", where=info.encode_name) from error
+                said, hint = _said(str(error), tree[info.encode_name])
+                raise Malformed(said, hint=hint, where=info.encode_name) from error
     return found
+
+
+# What the patterns of acts mean, and an example of each.
+_SHAPES: Final = {
+    formats.Word: ("a name of lower-case letters, digits and hyphens", "for example gbr, undersea"),
+    formats.OrgId: ("a name under a party", "for example gbr/tidewater"),
+    formats.Holder: ("a party or an organisation", "for example gbr, gbr/tidewater"),
+    formats.Hex32: ("an id or digest of 64 hex digits", "`relto act list --json` shows whole ids"),
+    formats.Hex16: ("an id of 32 hex digits", "`relto item show ITEM` shows it"),
+    formats.Date: ("a day of the calendar", "write it as 2027-03-01"),
+    formats.Country: ("a state's code of three capitals", "for example GBR"),
+    formats.Origin: ("the name of a ledger", "for example gbr.example/aukus/0"),
+    formats.Subject: ("a subject of proposals", "charter, project/NAME or engagement/NAME"),
+    formats.Url: ("the address of a node", "for example https://gbr.example"),
+    formats.KeyId: ("the id of a key", "for example gbr/disclosure-1+0a1b2c3d"),
+    formats.Line: ("one line of 1 to 512 characters", ""),
+    formats.Pseudonym: ("a person's pseudonym", "p- and 26 letters and digits, as `relto person list` shows"),
+}
+_PATTERNS: Final = {
+    meta.pattern: words
+    for shape, words in _SHAPES.items()
+    for meta in typing.get_args(shape)[1:]
+    if isinstance(meta, msgspec.Meta)
+}
+
+
+def _said(error: str, value: Any) -> tuple[str, str]:
+    """A decoder's complaint in words, with the value that it is about where it is one word, and a hint."""
+    found = re.fullmatch(r"Expected `str` matching regex (.+?)(?: - at `\$?(.*)`)?", error, re.DOTALL)
+    pattern = ast.literal_eval(found[1]) if found else ""
+    if pattern in _PATTERNS:
+        what, hint = _PATTERNS[pattern]
+        shown = f"`{value[:80]}`" if isinstance(value, str) else f"`{found[2]}`" if found and found[2] else "this"
+        return f"{shown} is not {what}", hint
+    return f"{error[:1].lower()}{error[1:]}", ""
 
 
 def _tree(words: Sequence[str], names: Sequence[str]) -> dict[str, Any]:
