@@ -232,7 +232,8 @@ class Service:
         if not (number.isdecimal() and number.isascii() and len(number) < 19 and str(int(number)) == number):
             raise Malformed("an entry is named by its number")
         proof = await run_in_threadpool(self.node.proof, int(number))
-        return Response(proof.encode(), media_type="text/plain; charset=utf-8")
+        # Not for a cache: the checkpoint in it is that of now.
+        return Response(proof.encode(), media_type="text/plain; charset=utf-8", headers={"cache-control": "no-store"})
 
     async def add_checkpoint(self, request: Request) -> Response:
         """C2SP tlog-witness: whoever holds a checkpoint of a ledger of the charter may ask for our cosignature."""
@@ -282,7 +283,9 @@ class Service:
         ):
             raise Malformed("a consistency proof goes from a size to one not smaller, within the ledger")
         proof = await run_in_threadpool(self.node.log.tree.consistency, int(old), int(new))
-        return Response(msgspec.json.encode(proof), media_type="application/json")
+        return Response(
+            msgspec.json.encode(proof), media_type="application/json", headers={"cache-control": "no-store"}
+        )
 
     async def object(self, request: Request, party: str, body: bytes) -> Response:
         """A text by digest, to members, and to whoever may open an act that names it."""

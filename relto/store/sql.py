@@ -162,10 +162,26 @@ class Sqlite:
                 raise Refused(
                     f"the database `{self.path}` was written by a newer relto", hint="update relto on this machine"
                 )
+            before = self._ledgers() if done else []
             for number, text in newest[done:]:
                 for statement in statements(text):
                     self.execute(statement)
                 self.execute("INSERT INTO schema_version (version) VALUES ($1)", (number,))
+            # Oak 2022: a migration dropped rows of leaves, and the log signed what was left.
+            if done and self._ledgers() != before:
+                raise Refused(
+                    f"moving `{self.path}` to the schema of this relto would change its ledgers: nothing was moved",
+                    hint="use the relto that wrote it, and `relto ledger verify`",
+                )
+
+    def _ledgers(self) -> list[Row]:
+        """What a change of the schema must leave alone."""
+        return self.query(
+            "SELECT h.origin, h.size, h.root, h.note, h.frontier, count(l.idx), min(l.idx), max(l.idx),"
+            " sum(length(l.leaf)), (SELECT count(*) FROM openings o WHERE o.origin = h.origin)"
+            " FROM heads h LEFT JOIN leaves l ON l.origin = h.origin"
+            " GROUP BY h.origin, h.size, h.root, h.note, h.frontier ORDER BY h.origin"
+        )
 
     def _version(self) -> int:
         if not self.query("SELECT 1 FROM sqlite_master WHERE name = 'schema_version'"):

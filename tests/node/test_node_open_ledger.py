@@ -121,3 +121,24 @@ def test_a_witness_answers_with_the_types_of_the_protocol(world):
     large = ask(usa, (*post[:2], b"old 0\n\n" + b"x" * (1 << 20)))[0]
     assert large[0] == 400
     assert msgspec.json.decode(large[2])["error"]["code"] == "malformed"
+
+
+def test_trustasia_2026_a_cache_that_ignores_the_query_cannot_mix_answers_up(world):
+    """A gateway cached one answer for all queries. Here what may be cached has a path of its own, and never changes."""
+    node = world.nodes["gbr"]
+    node.save_config(open_ledger=True)
+
+    async def headers(*paths):
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(app=Service(node).public()), base_url="http://node"
+        ) as client:
+            return [(await client.get(path)).headers.get("cache-control", "") for path in paths]
+
+    fixed = ["/log/tile/0/000.p/3", "/log/tile/entries/000.p/3"]
+    moving = ["/log/checkpoint", "/api/v1/proofs/0"]
+    assert all("immutable" in one for one in asyncio.run(headers(*fixed)))
+    assert all(one == "no-store" for one in asyncio.run(headers(*moving)))
+    before = get(node, *fixed)
+    node._open_channel("party-9", "0" * 64, node.register.scans[node.origin].keys.opening)
+    assert get(node, *fixed) == before
+    assert get(node, fixed[0] + "?x=1") == before[:1]

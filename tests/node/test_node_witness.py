@@ -8,7 +8,8 @@ import threading
 import pytest
 from world import World
 
-from relto.errors import Fatal, Forged, NotFound, Unavailable
+from relto import acts
+from relto.errors import Fatal, Forged, NotFound, Refused, ReltoError, Unavailable
 from relto.keys import SecretKey
 from relto.ledger import (
     AddCheckpoint,
@@ -357,3 +358,38 @@ def test_the_policy_of_a_charter_is_read_by_programs_without_relto(world):
     with pytest.raises(Forged, match="knows no log"):
         gbr.policy("usa").open(gbr.published())
     assert Verifier.parse(policy.logs[0].key.vkey()) == policy.logs[0].key
+
+
+# ---- what others' keys were stolen for
+
+
+def test_digicert_2020_a_stolen_log_key_cannot_speak(world):
+    """The key of a log could be reached by a management tool. Here it orders, and no act is valid by it."""
+    gbr = world.nodes["gbr"]
+    size = gbr.log.head.size
+    for kind, fields in (
+        ("withdraw", {"on": "2027-01-01", "reason": "by a thief"}),
+        ("attest", {"what": "organisation", "subject": "gbr/thieves", "term": acts.Term(since="2026-01-01")}),
+    ):
+        try:
+            draft = gbr.draft(kind, **fields)
+        except ReltoError:
+            continue
+        with pytest.raises((Refused, Forged)):
+            gbr.submit(acts.sign(draft, [gbr.keys.log]))
+    draft = gbr.draft("acknowledge", heads=(), owed=(), common=gbr.register.common)
+    with pytest.raises((Refused, Forged)):
+        gbr.submit(acts.sign(draft, [gbr.keys.log]))
+    assert gbr.log.head.size == size
+
+
+def test_a_stolen_witness_key_cosigns_and_does_no_more(world):
+    gbr, usa = world.nodes["gbr"], world.nodes["usa"]
+    head = open_checkpoint(gbr.published(), log_verifier(gbr.origin, keys(gbr))).checkpoint
+    forged = Checkpoint(origin=gbr.origin, size=head.size + 1, root=bytes(32))
+    lines = gbr.keys.witness.cosign(forged, 5)
+    note = parse_note(gbr.published())
+    alone = type(note)(text=forged.text, signatures=lines).encode()
+    with pytest.raises(Forged):
+        open_checkpoint(alone, log_verifier(gbr.origin, keys(gbr)))
+    assert usa.add_checkpoint(b"old 0\n\n" + alone).status == 403
