@@ -24,6 +24,7 @@ import binascii
 import hashlib
 import hmac
 import json
+import threading
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final, Protocol
 
@@ -40,6 +41,9 @@ from relto.errors import Malformed, NotFound, ReltoError
 from relto.node import views
 from relto.node.asking import item_name, question, recipient, sighted
 from relto.node.node import Node
+from relto.release.catalogue import item_of
+from relto.release.kernel import Asking, Kernel, kernel_of
+from relto.release.search import place_of
 
 REQUEST_BYTES_MAX = 1024 * 1024
 EVALUATIONS_MAX = 1_000  # in one batch
@@ -47,6 +51,7 @@ PAGE_MAX = 10_000  # results in one answer
 KEYS_MAX = 64  # callers that a node's settings may name
 TOKEN_MAX = 2_048
 
+MINUTE_MS: Final = 60_000
 SEMANTICS: Final = ("execute_all", "deny_on_first_deny", "permit_on_first_permit")
 Body = dict[str, Any]
 
@@ -357,12 +362,31 @@ class Released:
 
     def __init__(self, node: Node) -> None:
         self.node = node
-        self._kernel: release.Kernel | None = None
+        self._lock = threading.Lock()  # the kernel is one for all threads
 
     def quick(self, context: Mapping[str, Any]) -> bool:
-        return self.node.settled and not context.get("relto")
+        return self.node.settled and not context.get("relto") and not self._lock.locked()
 
     def evaluate(self, subject: Entity, action: Action, resource: Entity, context: Mapping[str, Any]) -> Verdict:
+        with self._lock:
+            return self._evaluate(subject, action, resource, context)
+
+    def subjects(self, subject: Entity, action: Action, resource: Entity, context: Mapping[str, Any]) -> Found:
+        with self._lock:
+            return self._subjects(subject, action, resource, context)
+
+    def resources(self, subject: Entity, action: Action, resource: Entity, context: Mapping[str, Any]) -> Found:
+        with self._lock:
+            return self._resources(subject, action, resource, context)
+
+    def actions(self, subject: Entity, resource: Entity, context: Mapping[str, Any]) -> Found:
+        _, register, _ = self._sighted(context)
+        verdicts = ((name, self.evaluate(subject, Action(name=name), resource, context)) for name in METHODS)
+        return Found(results=[{"name": name} for name, one in verdicts if one.decision], version=register.own[:16])
+
+    # ---- inside
+
+    def _evaluate(self, subject: Entity, action: Action, resource: Entity, context: Mapping[str, Any]) -> Verdict:
         asked, register, day = self._sighted(context)
         ignored = _ignored(subject, action, resource)
         unknown = _unknown(subject, action, resource)
@@ -373,33 +397,37 @@ class Released:
             item = register.item(one.item, one.version)
         except NotFound as error:
             return _no(error.as_dict(), ignored)
-        one = msgspec.structs.replace(one, method=action.name)
+        method = _method(action)
         if asked.why:
-            decision = release.decide(register, one)
-            view = views.decision_view(register, one, decision)
+            one = msgspec.structs.replace(one, method=method)
+            view = views.decision_view(register, one, release.decide(register, one))
         else:
-            decision = self._of(register).answer(one, item)
-            view = {"answer": decision.answer}
+            kernel = kernel_of(
+                register, day, Asking(purpose=asked.purpose, place=_elsewhere(register, one), method=method)
+            )
+            number = kernel.class_of(item.id, item.version)
+            view = {"answer": kernel.plain_answer(number, kernel.recipients.number(one.to))}
         context_ = {"relto": {**view, **({"ignored": ignored} if ignored else {})}}
-        return Verdict(decision=decision.answer == "permit", context=context_)
+        return Verdict(decision=view["answer"] == "permit", context=context_)
 
-    def subjects(self, subject: Entity, action: Action, resource: Entity, context: Mapping[str, Any]) -> Found:
+    def _subjects(self, subject: Entity, action: Action, resource: Entity, context: Mapping[str, Any]) -> Found:
         asked, register, day = self._sighted(context, search=True)
         if _unknown(subject, action, resource):
             return Found(results=[])
         try:
             name, version = item_name(resource.id)
-            rows = (
-                release.who(register, name, day, asked.purpose, version)
-                if action.name == "key"
-                else self._rows(register, [register.item(name, version)], release.rosters(register), day, asked, action)
-            )
+            item = register.item(name, version)
         except NotFound:
             return Found(results=[])
+        kernel = _kernel(register, day, asked, action)
+        people = release.rosters(register)
+        answers = kernel.to(item.id, item.version, [one.recipient for one in people])
+        permitted = (one for one, answer in zip(people, answers, strict=True) if answer == "permit")
+        rows = tuple(_row(kernel, item.id, item.version, one) for one in permitted)
         results = [{"type": RECIPIENT, "id": f"{row.to.recipient.organisation}#{row.to.id}"} for row in rows]
         return self._found(register, day, rows, results, asked, _ignored(subject, action, resource))
 
-    def resources(self, subject: Entity, action: Action, resource: Entity, context: Mapping[str, Any]) -> Found:
+    def _resources(self, subject: Entity, action: Action, resource: Entity, context: Mapping[str, Any]) -> Found:
         asked, register, day = self._sighted(context, search=True)
         if _unknown(subject, action, resource):
             return Found(results=[])
@@ -407,25 +435,19 @@ class Released:
             to, _, _ = recipient(self.node, register, subject.id)
         except NotFound:
             return Found(results=[])
-        if action.name == "key":
-            rows = release.what(register, to, day, asked.purpose)
-        else:
-            rows = self._rows(register, release.live(register), [to], day, asked, action)
+        kernel = _kernel(register, day, asked, action)
+        found = kernel.items(to.recipient)
+        names = (item_of(name) for name in found.page(len(found) + 1, b""))
+        rows = tuple(_row(kernel, name, version, to) for name, version in names)
         results = [{"type": ITEM, "id": f"{row.item}@{row.version}"} for row in rows]
         return self._found(register, day, rows, results, asked, _ignored(subject, action, resource))
-
-    def actions(self, subject: Entity, resource: Entity, context: Mapping[str, Any]) -> Found:
-        _, register, _ = self._sighted(context)
-        verdicts = ((name, self.evaluate(subject, Action(name=name), resource, context)) for name in METHODS)
-        return Found(results=[{"name": name} for name, one in verdicts if one.decision], version=register.own[:16])
-
-    # ---- inside
 
     def _sighted(self, context: Mapping[str, Any], *, search: bool = False) -> tuple[_Asked, Register, int]:
         """What is asked under our key of the context, and the register and day that it means."""
         held = context.get("relto")
         if held is None:
-            return _PLAIN, self.node.register, self.node.clock()
+            # Whole minutes, so that what the kernel has worked out serves the next caller too.
+            return _PLAIN, self.node.register, self.node.clock() // MINUTE_MS * MINUTE_MS
         try:
             asked = msgspec.convert(held, _Asked)
         except msgspec.ValidationError as error:
@@ -435,33 +457,6 @@ class Released:
         if search and asked.place:
             raise Malformed("a search asks for each recipient at its usual place", where="context.relto")
         return (asked, *sighted(self.node, asked.at, asked.known))
-
-    def _of(self, register: Register) -> release.Kernel:
-        if self._kernel is None or self._kernel.register is not register:
-            self._kernel = release.Kernel(register)
-        return self._kernel
-
-    def _rows(
-        self,
-        register: Register,
-        items: Iterable[Any],
-        people: Iterable[release.Declared],
-        day: int,
-        asked: _Asked,
-        action: Action,
-    ) -> tuple[release.Row, ...]:
-        """As `release.who` and `what`, for a method other than a key."""
-        kernel, everyone, rows = self._of(register), tuple(people), []
-        for item in items:
-            for to in everyone:
-                one = release.usual(register, item, to.recipient, day, asked.purpose)
-                decision = kernel.answer(msgspec.structs.replace(one, method=action.name), item)
-                if decision.answer == "permit":
-                    until = decision.valid_until if isinstance(decision.valid_until, str) else ""
-                    rows.append(
-                        release.Row(item=item.id, version=item.version, to=to, answer=decision.answer, until=until)
-                    )
-        return tuple(rows)
 
     def _found(
         self,
@@ -488,6 +483,27 @@ def of_node(node: Node) -> Endpoints:
     if len(config.authzen_keys) > KEYS_MAX:
         raise Malformed(f"a node has at most {KEYS_MAX} keys for AuthZEN", where="authzen_keys")
     return Endpoints(Released(node), config.url, keys=config.authzen_keys, anybody=config.authzen_open)
+
+
+def _method(action: Action) -> release.question.Method:
+    return next(one for one in METHODS if one == action.name)
+
+
+def _kernel(register: Register, day: int, asked: _Asked, action: Action) -> Kernel:
+    return kernel_of(register, day, Asking(purpose=asked.purpose, method=_method(action)))
+
+
+def _row(kernel: Kernel, item: str, version: int, to: release.Declared) -> release.Row:
+    until = kernel.explain(item, version, to.recipient).valid_until
+    return release.Row(
+        item=item, version=version, to=to, answer="permit", until=until if isinstance(until, str) else ""
+    )
+
+
+def _elsewhere(register: Register, one: release.Question) -> str:
+    """The place that is asked about, where it is not the party's own."""
+    usual = "" if register.charter is None else place_of(register.charter, one.to.party)
+    return "" if one.place == usual else one.place
 
 
 def _unknown(subject: Entity, action: Action, resource: Entity) -> Body:
