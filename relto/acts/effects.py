@@ -68,7 +68,7 @@ class Effects:
         self.charter = self.version.charter if self.version else None
         self.members = self.charter.members if self.charter else ()
         self.rejected: Map[Place, Void] = Map()
-        self.awaited: Map[str, bool] = Map()  # ids of acts, and items, that acts here name and nobody has shown yet
+        self.awaited: Map[str, int] = Map()  # ids of acts, and items, that acts here name and nobody has shown yet
         self.missing: set[str] = set(slots.missing)
         self.doubles: list[str] = []  # ledgers that claim another's name
         self.speakers = self._speakers()
@@ -84,7 +84,7 @@ class Effects:
         self.projects = self._projects()
         self.engagements = self._engagements()
         self.labels: Map[tuple[str, int], tuple[str, ...]] = Map()  # the acts that set an item's label, in order
-        self.opaque: Map[tuple[str, str], bool] = Map()  # (party, opaque id)
+        self.opaque: Map[tuple[str, str], int] = Map()  # (party, opaque id) -> where it is taken
         self.items: Map[str, tuple[ItemState, ...]] = Map()
         self._register_items()
         self.licences: Map[str, LicenceState] = Map()
@@ -118,6 +118,9 @@ class Effects:
         if not self._settled(slots):
             return None
         other = copy.copy(self)
+        for name, value in vars(self).items():
+            if isinstance(value, Map | Trail):
+                setattr(other, name, value.copy())
         other.slots = slots
         other.version = slots.versions[-1] if slots.versions else None
         other.missing = self.missing | slots.missing
@@ -280,10 +283,11 @@ class Effects:
     def reject(self, one: Stated, why: str) -> None:
         if (one.origin, one.index) not in self.rejected:
             void = Void(one.origin, one.index, one.id, kind_of(one.act), why)
-            self.rejected = self.rejected.plus({(one.origin, one.index): void})
+            self.rejected.push((one.origin, one.index), void)
 
     def wait(self, *named: str) -> None:
-        self.awaited = self.awaited.plus(dict.fromkeys(named, True))
+        for one in named:
+            self.awaited.push(one, 1)
 
     # ---- what answers what ------------------------------------------------------------------------------------------
 
@@ -544,13 +548,13 @@ class Effects:
             self.reject(one, why)
             return True
         if isinstance(act, a.RegisterItem):
-            self.opaque = self.opaque.plus({(act.author, act.opaque): True})
+            self.opaque.push((act.author, act.opaque), one.index)
             made = self._registered(one, act)
         else:
             assert known is not None
             made = self._changed(one, known)
         others = [held for held in self.items.get(act.item, ()) if held.version != act.version]
-        self.items = self.items.plus({act.item: tuple(sorted([*others, made], key=lambda held: held.version))})
+        self.items.push(act.item, tuple(sorted([*others, made], key=lambda held: held.version)))
         # A release or a judgement that came before its item was shown here is read otherwise now.
         return isinstance(act, a.RegisterItem) and _item_key(act.item, act.version) not in self.awaited
 
@@ -582,7 +586,7 @@ class Effects:
             made = replace(item, retired=ended) if ended else item
             rows[item.id] = tuple(sorted([*kept, made], key=lambda held: held.version))
         self.items = self.items.plus(rows)
-        self.opaque = self.opaque.plus({(act.author, item.facts.opaque): True for item in items})
+        self.opaque = self.opaque.plus({(act.author, item.facts.opaque): one.index for item in items})
         self.labels = self.labels.plus({(item.id, item.version): (one.id,) for item in items})
         return not any(_item_key(item.id, item.version) in self.awaited for item in items)
 
@@ -620,7 +624,7 @@ class Effects:
         return f"names {', '.join(others)} as owner, who takes no part in {act.project}" if others else ""
 
     def _registered(self, one: Stated, act: a.RegisterItem) -> ItemState:
-        self.labels = self.labels.plus({(act.item, act.version): (one.id,)})
+        self.labels.push((act.item, act.version), (one.id,))
         return ItemState(
             id=act.item,
             version=act.version,
@@ -639,7 +643,7 @@ class Effects:
         if not isinstance(one.act, a.Relabel):
             return replace(known, retired=one.id)
         labels = self.labels[known.id, known.version]
-        self.labels = self.labels.plus({(known.id, known.version): (*labels, one.id)})
+        self.labels.push((known.id, known.version), (*labels, one.id))
         retired = self.disputed.get(one.id, "")  # neither label can be relied upon: nothing is given out under either
         return replace(
             known,
@@ -677,7 +681,7 @@ class Effects:
             ended = replace(ended, revoked=ended.revoked or one.id)
             self.determinations = self.determinations.where(*before, ended)
         key = (not act.holds, act.author)
-        self.judged = self.judged.plus({same: (key, self.determinations.size(key))})
+        self.judged.push(same, (key, self.determinations.size(key)))
         made = Determination(act=one.id, party=act.author, terms=act, revoked=self.revoked.get(one.id, ""))
         self.determinations = self.determinations.plus(key, made)
         return True
@@ -740,9 +744,9 @@ class Effects:
                     one,
                     used=one.used + max(use.quantity, 1),
                     spent=one.spent + _drawn(one.terms.value, use.value),
-                    draws=one.draws | {key},
+                    draws=(one.draws if isinstance(one.draws, Map) else Map()).plus({key: 1}),
                 )
-                self.licences = self.licences.plus({use.licence: drawn})
+                self.licences.push(use.licence, drawn)
 
     # ---- releases and what follows them -----------------------------------------------------------------------------
 
@@ -759,7 +763,7 @@ class Effects:
             self.reject(one, f"{act.author} does not own {act.item}")
             return True
         made = ReleaseState(act=one.id, party=act.author, origin=one.origin, index=one.index, time=one.time, terms=act)
-        self.releases = self.releases.plus({one.id: made})
+        self.releases.push(one.id, made)
         self._draw(made)
         # What is suspended opens an order over this one too.
         return not any(
@@ -778,7 +782,7 @@ class Effects:
         elif target.id in self.releases:
             held = self.releases[target.id]
             told = (*held.receipts, (act.author, one.id, act.outcome))
-            self.releases = self.releases.plus({target.id: replace(held, receipts=told)})
+            self.releases.push(target.id, replace(held, receipts=told))
         return True
 
     def _recalls(self) -> dict[str, RecallState]:
@@ -887,7 +891,7 @@ class Effects:
         if act.author not in self.members:
             return True
         if not hidden_from(act, self.members):
-            self.acked = self.acked.plus(one.id)
+            self.acked.push(one.id)
         root = self.slots.scans[one.origin].root_at(one.index)
         if root is None or act.owed:
             return True
@@ -896,7 +900,7 @@ class Effects:
         )
         vector = hashlib.sha256(repr(heads).encode()).digest()
         said = {**dict(self.said.get(vector, ())), act.author: act.common}
-        self.said = self.said.plus({vector: tuple(said.items())})
+        self.said.push(vector, tuple(said.items()))
         if len(set(said.values())) > 1:
             words = f"members derive different common registers from the same ledgers: {', '.join(sorted(said))}"
             self.discord = {**self.discord, vector: words}

@@ -97,13 +97,15 @@ def _same(one: object, other: object) -> bool:
 class Map(Mapping[K, V], Generic[K, V]):
     """A dict by layers, the largest first; a later layer wins. Iterated in the order of its keys, or of `order`.
 
-    Each layer is more than twice as long as all after it: a look-up asks few, and a value is copied few times.
+    `push` moves this one; `copy` is another one that moves by itself. Every layer but the newest is more than twice as
+    long as the next: a look-up asks few, and a value is copied few times.
     """
 
-    __slots__ = ("_keys", "_layers", "_order", "_size")
+    __slots__ = ("_keys", "_layers", "_order", "_owned", "_size")
 
     def __init__(self, values: Mapping[K, V] | None = None, order: Any = None) -> None:
-        self._layers: tuple[dict[K, V], ...] = (dict(values),) if values else ()
+        self._layers: list[dict[K, V]] = [dict(values)] if values else []
+        self._owned = bool(values)  # whether the newest layer is this one's alone
         self._order = order  # of a value; None: by key
         self._size = len(values) if values else 0
         self._keys: list[K] | None = None
@@ -125,33 +127,46 @@ class Map(Mapping[K, V], Generic[K, V]):
         return default
 
     def __contains__(self, key: object) -> bool:
-        return any(key in layer for layer in self._layers)
+        for layer in reversed(self._layers):  # noqa: SIM110  (a generator costs more than the look-up)
+            if key in layer:
+                return True
+        return False
 
     def __len__(self) -> int:
         return self._size
 
     def __iter__(self) -> Iterator[K]:
         if self._keys is None:
-            keys = self._flat()
+            flat: dict[K, V] = {}
+            for layer in self._layers:
+                flat |= layer
             order = self._order
-            self._keys = sorted(keys) if order is None else sorted(keys, key=lambda key: order(keys[key]))  # type: ignore[type-var]
+            self._keys = sorted(flat) if order is None else sorted(flat, key=lambda key: order(flat[key]))  # type: ignore[type-var]
         return iter(self._keys)
 
-    def _flat(self) -> dict[K, V]:
-        found: dict[K, V] = {}
-        for layer in self._layers:
-            found |= layer
-        return found
+    def copy(self) -> Map[K, V]:
+        other: Map[K, V] = Map(order=self._order)
+        other._layers, other._size, other._keys = self._layers[:], self._size, self._keys
+        self._owned = False
+        return other
+
+    def push(self, key: K, value: V) -> None:
+        if not self._owned:
+            layers = self._layers
+            while len(layers) > 1 and len(layers[-2]) <= 2 * len(layers[-1]):
+                newest = layers.pop()
+                layers[-1] = {**layers[-1], **newest}
+            layers.append({})
+            self._owned = True
+        if key not in self:
+            self._size += 1
+        self._layers[-1][key] = value
+        self._keys = None
 
     def plus(self, changes: Mapping[K, V]) -> Map[K, V]:
-        if not changes:
-            return self
-        other: Map[K, V] = Map(order=self._order)
-        other._size = self._size + sum(key not in self for key in changes)
-        last, layers = dict(changes), list(self._layers)
-        while layers and len(layers[-1]) <= 2 * len(last):
-            last = {**layers.pop(), **last}
-        other._layers = (*layers, last)
+        other = self.copy()
+        for key, value in changes.items():
+            other.push(key, value)
         return other
 
 

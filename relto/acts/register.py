@@ -8,7 +8,7 @@ Source: spec/register.md; contracts of the design, section 10.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal, Protocol
 
 import msgspec
@@ -137,7 +137,7 @@ class LicenceState(Struct, frozen=True, kw_only=True):
     terms: Licence
     revoked: str = ""
     used: int = 0  # quantity drawn, by the holder's releases only
-    draws: frozenset[tuple[str, int, str]] = frozenset()  # (item, version, organisation) drawn for already
+    draws: Collection[tuple[str, int, str]] = frozenset()  # (item, version, organisation) drawn for already
     spent: int = 0  # value drawn, in the currency of the licence
 
 

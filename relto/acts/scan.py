@@ -156,7 +156,7 @@ class Scan:
         other = type(self)(self.origin)
         for name in Scan.__slots__:
             value = getattr(self, name)
-            setattr(other, name, value.copy() if isinstance(value, Trail | list) else value)
+            setattr(other, name, value.copy() if isinstance(value, Trail | Map | list) else value)
         return other
 
     @property
@@ -212,11 +212,11 @@ class Scan:
         self._state(one, one.act, one.id, one.signed)
 
     def _state(self, one: Entry, act: Act, id_: str, signed: dsse.Envelope) -> None:
-        self.ids = self.ids.plus({id_: one.index})
+        self.ids.push(id_, one.index)
         self.time = max(self.time, act.at)
         time = max(self._floor(act), act.at)
         if self.times.get(readers_of(act)) != time:
-            self.times = self.times.plus({readers_of(act): time})
+            self.times.push(readers_of(act), time)
         self.stated.push(Stated(act, id_, self.origin, one.index, time, signed, common_of(one)))
         if isinstance(act, Inception):
             self.party, self.inception = act.author, act
