@@ -109,10 +109,12 @@ def impact_lines(found: Impact) -> list[str]:
 def withdrawal_lines(found: Withdrawal) -> list[str]:
     lines = [f"if {found.party} declared its withdrawal on {found.on}, it would count from {found.effective}"]
     lines.append(f"stops, of what holds today: {len(found.lost)} pairs of item and class; goes on: {found.kept}")
+    lines.append(f"people who lose something: {found.people}, by declared head counts")
     if found.lapses:
         lines.append(f"  {found.lapses} of them would end by themselves before that day, unless renewed")
     lines += [f"  {p.item}@{p.version}  {class_words(p.to.recipient)}  {p.to.heads} people" for p in found.lost]
     lines.append(f"its items that stop being given out: {', '.join(found.items) or 'none'}")
+    lines.append(f"packages whose keys its node will give no more: {len(found.keys)}")
     lines.append(f"its attestations that end: {len(found.attestations)}; licences: {len(found.licences)}")
     lines.append(f"engagements it consented to: {', '.join(found.engagements) or 'none'}")
     lines.append(f"to return or destroy: {len(found.returns)}")

@@ -414,12 +414,14 @@ class Withdrawal(Struct, frozen=True, kw_only=True):
     on: str
     effective: str
     lost: tuple[Pair, ...]
+    people: int  # that lose something, by declared head counts
     kept: int  # permits that go on
     lapses: int  # of the lost ones: would have ended by themselves before the notice is over
     engagements: tuple[str, ...]  # that need the party's consent no more, or end
     attestations: tuple[str, ...]
     licences: tuple[str, ...]
     items: tuple[str, ...]  # of its own, that stop being given out
+    keys: tuple[str, ...]  # packages, by digest, of which its node has given keys and will give no more
     returns: tuple[tuple[str, str, str], ...]  # (release, item, holder)
     duties: tuple[tuple[str, str], ...]  # (clause, words)
 
@@ -434,7 +436,9 @@ def rehearse_withdrawal(register: Register, party: str, on: str, day: int) -> Wi
 
     if register.charter is None or party not in register.charter.members:
         raise NotFound(f"`{party}` is not a member", hint="`relto party list` shows the members")
-    effective = register.charter.withdrawal.effective(on)
+    effective = register.charter.withdrawal.effective(
+        max(on, date_of(day))
+    )  # no notice is given for a day that is past
     after = assume_withdrawn(register, party, LONG_AGO)
     people = rosters(register)
     now, then = _fresh_at(register, day), _fresh_at(after, day)
@@ -446,6 +450,7 @@ def rehearse_withdrawal(register: Register, party: str, on: str, day: int) -> Wi
         on=on,
         effective=effective,
         lost=lost,
+        people=sum({one.to.id: one.to.heads for one in lost}.values()),
         kept=sum(len(after_kernel.items(one.recipient)) for one in people),
         lapses=sum(isinstance(end, str) and end < effective for end in ends),
         engagements=tuple(
@@ -454,6 +459,15 @@ def rehearse_withdrawal(register: Register, party: str, on: str, day: int) -> Wi
         attestations=tuple(one.act for one in register.attestations if one.party == party and not one.revoked),
         licences=tuple(one.act for one in register.licences.values() if one.party == party and not one.revoked),
         items=tuple(one.id for one in newest(register) if one.party == party),
+        keys=tuple(
+            sorted(
+                {
+                    one.terms.package
+                    for one in register.releases.values()
+                    if one.party == party and isinstance(one.terms.package, str)
+                }
+            )
+        ),
         returns=tuple(
             (one.act, one.terms.item, one.terms.to.party)
             for one in register.releases.values()

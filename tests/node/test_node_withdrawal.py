@@ -56,7 +56,7 @@ def release(world, item, to):
         readers=tuple(sorted({"gbr", to})),
         request="1" * 64, item=item, version=1, project=state.facts.project, method="key", to=someone.recipient,
         person="p-" + "a" * 26, purpose="evaluation", place=to.upper(), place_says="party", authorities=(), rests_on=(),
-        packs=(), decision="2" * 64, day=world.time, sight=register.acks["gbr"][0], evidence="3" * 64,
+        package="4" * 64, packs=(), decision="2" * 64, day=world.time, sight=register.acks["gbr"][0], evidence="3" * 64,
     )  # fmt: skip
     node.write(draft)
     return acts.act_id(acts.write(draft))
@@ -75,6 +75,10 @@ def test_what_stops_is_what_was_rehearsed(world, leaver):
     assert permits(world.register("gbr"), world.time) == before, "a rehearsal changes nothing"
     assert rehearsed.lost
     assert rehearsed.lapses == 0
+    assert rehearsed.people == sum({pair.to.id: pair.to.heads for pair in rehearsed.lost}.values()) > 0
+    assert rehearse_withdrawal(world.register("gbr"), leaver, "2020-01-01", world.time).effective == rehearsed.effective
+    assert rehearsed.keys == ()
+    assert len(rehearse_withdrawal(world.register("gbr"), "gbr", on, world.time).keys) == 1
     said = {(pair.item, pair.version, pair.to.id) for pair in rehearsed.lost}
 
     world.act(leaver, "withdraw", on=on, reason="a new government")
