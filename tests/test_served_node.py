@@ -92,6 +92,7 @@ PRIVATE = [
     "/log/tile/entries/000.p/1",
     "/api/v1/objects/" + "0" * 64,
     "/api/v1/consistency?old=0&new=1",
+    "/api/v1/yours",
     "/api/v1/proofs/0",
     "/witness/" + "0" * 64 + "/checkpoint",
     "/api/v1/nothing",
@@ -252,3 +253,32 @@ def test_a_dead_socket_is_no_node(tmp_path):
         desk = Served(tmp_path)
         assert not desk.alive()
         desk.close()
+
+
+def test_a_party_hears_of_its_own_ledger_what_is_held_here_and_nothing_of_others(node):
+    url, _, other = node
+    status, answer = call(url + "/api/v1/yours", headers=signed(other, "/api/v1/yours"))
+    assert (status, json.loads(answer)) == (200, {"note": None, "heard": []})
+    body = b'{"since": 0, "size": 10}'
+    path = "/api/v1/yours/entries"
+    status, answer = call(url + path, method="POST", body=body, headers=signed(other, path, method="POST", body=body))
+    assert (status, json.loads(answer)) == (200, {"entries": [], "more": None})
+    for wrong in (b'{"since": -1, "size": 10}', b'{"since": 0}', b'{"since": 0, "size": 1, "origin": "x"}', b"[]"):
+        headers = signed(other, path, method="POST", body=wrong)
+        assert call(url + path, method="POST", body=wrong, headers=headers)[0] == 400
+
+
+def test_what_a_partner_says_it_refused_is_bounded_and_shown(node):
+    url, _root, other = node
+    path = "/api/v1/refused"
+
+    def say(body):
+        return call(url + path, method="POST", body=body, headers=signed(other, path, method="POST", body=body))[0]
+
+    assert say(json.dumps({"size": 1, "problem": "x" * 501}).encode()) == 400
+    assert say(b'{"size": -1, "problem": ""}') == 400
+    assert say(b'{"size": 1, "problem": "entry 1 is damaged"}') == 200
+    assert b'relto_ledger_refused{party="usa"} 1' in call(url + "/metrics")[1]
+    assert say(b'{"size": 1, "problem": ""}') == 200
+    assert b'relto_ledger_refused{party="usa"} 0' in call(url + "/metrics")[1]
+    assert call(url + path, method="POST", body=b"{}")[0] == 404

@@ -26,6 +26,7 @@ from relto.node import officer, views
 from relto.node.desk import desk
 from relto.node.home import open_node, read_signer
 from relto.node.node import Node
+from relto.node.watch import standings
 
 
 def add(commands: Any) -> None:
@@ -509,10 +510,19 @@ def _law_test(options: argparse.Namespace) -> int:
 def _party_list(options: argparse.Namespace) -> int:
     node = open_node(node_dir(options))
     register, now = node.register, _now()
-    rows = [views.party_view(register, party, now, node.problems()) for party in sorted(register.parties)]
+    mirrors = standings(node)
+    rows = [views.party_view(register, party, now, node.problems(), mirrors) for party in sorted(register.parties)]
     lines = table(
         [
-            (r["id"], r["name"], r["grade"], r["entries"], r["confirmed"], r["age_s"], r["problem"] or r["frozen"])
+            (
+                r["id"],
+                r["name"],
+                r["grade"],
+                r["entries"],
+                r["confirmed"],
+                r["age_s"],
+                r["problem"] or r["frozen"] or _late(r),
+            )
             for r in rows
         ],
         ("id", "name", "grade", "entries", "confirmed", "seen s ago", "problem"),
@@ -521,9 +531,14 @@ def _party_list(options: argparse.Namespace) -> int:
     return 0
 
 
+def _late(row: dict[str, Any]) -> str:
+    mirror = row["mirror"]
+    return "" if mirror is None or mirror["state"] == "current" else f"{mirror['state']}: {mirror['words']}"
+
+
 def _party_show(options: argparse.Namespace) -> int:
     node = open_node(node_dir(options))
-    view = views.party_view(node.register, options.id, _now(), node.problems())
+    view = views.party_view(node.register, options.id, _now(), node.problems(), standings(node))
     roster = node.register.rosters.get(options.id)
     view["roster"] = [] if roster is None else [msgspec.to_builtins(one) for one in roster.terms.classes]
     emit(view, as_json=options.json, lines=view_lines(view))

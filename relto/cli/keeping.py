@@ -1,4 +1,4 @@
-"""`relto node backup`, `restore`, `recover`: a node's directory kept, and brought back."""
+"""`relto node doctor`, `backup`, `restore`, `recover`: a node's directory looked after, kept, and brought back."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from typing import Any
 import msgspec
 
 from relto.cli.main import common, emit, node_dir
-from relto.errors import EXIT_UNDETERMINED, Conflict, Malformed, NotFound
+from relto.errors import EXIT_ERROR, EXIT_UNDETERMINED, Conflict, Malformed, NotFound
 from relto.keys import OpeningKey, OpeningPublic
 from relto.node import backup, sealed_file
 from relto.node.desk import desk
+from relto.node.doctor import examine
 from relto.node.home import system_clock
 from relto.node.recovery import Step
 from relto.store import KeyFiles
@@ -21,6 +22,8 @@ from relto.store import KeyFiles
 
 def add(node: Any) -> None:
     """node: the verbs of `relto node`."""
+    look = common(node.add_parser("doctor", help="what is wrong with this node, or soon will be"))
+    look.set_defaults(call=_doctor)
     save = common(node.add_parser("backup", help="one file, sealed to the party's backup key"))
     save.add_argument("out", metavar="OUT")
     save.add_argument("--to", metavar="FILE", help="from now on seal to this key: its public part, or the key file")
@@ -39,6 +42,17 @@ def add(node: Any) -> None:
     )
     back.add_argument("--reason", default="", metavar="TEXT", help="why, as it will be read later")
     back.set_defaults(call=_recover)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    found = examine(node_dir(options))
+    worst = next((level for level in ("bad", "warn") if any(one.level == level for one in found)), "ok")
+    lines = []
+    for one in found:
+        lines.append(f"{one.level:<5}{one.check}: {one.words}")
+        lines += [f"     do: {one.fix}"] if one.fix else []
+    emit({"state": worst, "findings": msgspec.to_builtins(found)}, as_json=options.json, lines=lines)
+    return EXIT_ERROR if worst == "bad" else 0
 
 
 def read_key(path: Path) -> OpeningKey:

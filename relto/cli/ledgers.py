@@ -13,7 +13,7 @@ import msgspec
 from relto import acts
 from relto.cli.main import common, emit, node_dir
 from relto.cli.show import table
-from relto.errors import Malformed, NotFound, Refused
+from relto.errors import EXIT_ERROR, EXIT_UNDETERMINED, Malformed, NotFound, Refused
 from relto.ledger import Policy, leaf_hash, parse_leaf, parse_policy
 from relto.ledger.policy import POLICY_MAX
 from relto.node import checking, officer, views
@@ -21,6 +21,7 @@ from relto.node.desk import desk
 from relto.node.handover import opening_bytes
 from relto.node.home import open_node
 from relto.node.node import Node
+from relto.node.watch import standings
 
 
 def add(commands: Any) -> None:
@@ -160,8 +161,14 @@ def _show(options: argparse.Namespace) -> int:
         ("entry", "at", "kind", "id", "void"),
     )
     view = views.listing(node.register, int(time.time() * 1000), rows, complete=not first)
+    standing = next((one for one in standings(node) if one.party == party), None)
+    if standing is not None:
+        view["mirror"] = {"state": standing.state, "words": standing.words, "tells": standing.tells or None}
+        lines += [f"{standing.state}: {standing.words}"] if standing.state != "current" else []
     emit(view, as_json=options.json, lines=lines)
-    return 0
+    if standing is None or standing.state == "current":
+        return 0
+    return EXIT_ERROR if standing.bad else EXIT_UNDETERMINED  # what is shown is an old view, or no longer believed
 
 
 def _head_lines(node: Node, party: str) -> list[str]:

@@ -41,7 +41,7 @@ Govern
 Hand over
   seal FILE --item I -o F.tdf · open F.tdf -o FILE · verify F.tdf|PROOF|ACT
 Run
-  node init|invite|join|serve|backup|restore|recover · bundle export|import
+  node init|invite|join|serve|doctor|backup|restore|recover · bundle export|import
   person add|list · login · sync · audit · ledger verify|show|proof|policy|export
   demo                    the whole story on this machine
 

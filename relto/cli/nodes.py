@@ -22,6 +22,7 @@ from relto.node import home, views
 from relto.node.desk import desk
 from relto.node.home import open_node
 from relto.node.people import people
+from relto.node.watch import BAD
 from relto.node.words import words
 
 INVITATION_MAX = 262_144
@@ -286,9 +287,15 @@ def _login(options: argparse.Namespace) -> int:
 
 def _sync(options: argparse.Namespace) -> int:
     found = desk(node_dir(options)).sync()
-    lines = [f"{party}: {row.get('error') or str(row['new']) + ' new'}" for party, row in found["parties"].items()]
+    lines = []
+    for party, row in found["parties"].items():
+        lines.append(f"{party}: {row.get('error') or str(row['new']) + ' new'}")
+        lines += [f"  {row['state']}: {row['standing']}"] if row["state"] != "current" else []
+        lines += [f"  it {row['tells']}"] if row["tells"] else []
+    lines += [f"recovering: {found['recovering']}"] if found["recovering"] else []
     emit(found, as_json=options.json, lines=[*lines, f"{found['written']} acts written"])
-    return 2 if any("error" in row for row in found["parties"].values()) else 0
+    wrong = any("error" in row or row["state"] in BAD or row["tells"] for row in found["parties"].values())
+    return 2 if wrong or found["recovering"] else 0
 
 
 def _demo(options: argparse.Namespace) -> int:

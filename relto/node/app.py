@@ -37,9 +37,10 @@ from relto.node import authzen, carried, clients, handover, keyaccess, login
 from relto.node.desk import note_backup, note_package, recipient_of
 from relto.node.held import texts_of
 from relto.node.node import Node
-from relto.node.peers import OPENINGS_MAX, Openings
+from relto.node.peers import OPENINGS_MAX, PROBLEM_MAX, Openings
 from relto.node.people import add_person, publish_roster
 from relto.node.tokens import issuer_of_request, verify_request
+from relto.node.watch import standings
 
 BODY_MAX = 1024 * 1024
 NOT_FOUND = {"error": {"code": "not-found", "message": "there is nothing here for you", "hint": "", "where": ""}}
@@ -76,6 +77,7 @@ class Service:
             Route("/api/v1/consistency", self.of_node(self.consistency)),
             Route("/api/v1/objects/{digest}", self.of_node(self.object)),
             Route("/api/v1/hints", self.of_node(self.hint), methods=["POST"]),
+            Route("/api/v1/refused", self.of_node(self.refused), methods=["POST"]),
             Route("/api/v1/yours", self.of_node(self.yours, always=True)),
             Route("/api/v1/yours/entries", self.of_node(self.your_entries, always=True), methods=["POST"]),
             Route("/api/v1/login", self.plain(self.login), methods=["POST"]),
@@ -192,6 +194,13 @@ class Service:
             f'relto_ledger_entries{{party="{party}"}} {state.size}'
             for party, state in sorted(node.register.parties.items())
         ]
+        now = node.clock()
+        for one in standings(node):
+            age = -1 if one.seen is None else max(0, now - one.seen) // 1000
+            rows.append(f'relto_mirror_age_seconds{{party="{one.party}"}} {age}')
+            rows.append(f'relto_mirror_bad{{party="{one.party}"}} {int(one.bad)}')
+            rows.append(f'relto_ledger_refused{{party="{one.party}"}} {int(bool(one.tells))}')
+        rows.append(f"relto_recovering {int(bool(node.recovering))}")
         rows.append(f"relto_releases_total {len(node.register.releases)}")
         rows.append(f"relto_alarms {len(node.problems()) + len(node.register.alarms)}")
         return Response("\n".join(rows) + "\n", media_type="text/plain; version=0.0.4")
@@ -309,6 +318,12 @@ class Service:
 
     async def hint(self, request: Request, party: str, body: bytes) -> Response:
         self.wake.set()
+        return JSONResponse({"ok": True})
+
+    async def refused(self, request: Request, party: str, body: bytes) -> Response:
+        """The caller says what it refused of this ledger, or that it refuses nothing any more."""
+        said = msgspec.json.decode(body, type=_Refused)
+        await run_in_threadpool(self.node.note_refusal, party, self.node.clock(), said.size, said.problem)
         return JSONResponse({"ok": True})
 
     async def yours(self, request: Request, party: str, body: bytes) -> Response:
@@ -472,6 +487,11 @@ class Service:
             raise Refused("only a demo node loses replies on purpose")
         self.drop_reply = True
         return JSONResponse({"ok": True})
+
+
+class _Refused(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    size: Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
+    problem: Annotated[str, msgspec.Meta(max_length=PROBLEM_MAX)]
 
 
 class _AskedYours(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

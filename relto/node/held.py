@@ -104,6 +104,7 @@ class Held:
         self._held: dict[str, bytes] = {}
         self._names: set[str] = set()
         self._problems: dict[str, str] = {}
+        self._evidence: dict[str, str] = {}  # openings that are not what their leaves commit to
         self.recovering = ""  # why nothing may be signed; relto/node/recovery.py
         self._read_all()
 
@@ -222,7 +223,7 @@ class Held:
 
     def problems(self) -> dict[str, str]:
         """origin -> what its ledger did wrong, as last seen here."""
-        return dict(self._problems)
+        return {**self._problems, **self._evidence}
 
     def held_entries(self, origin: str) -> Sequence[Entry]:
         """What is held of a ledger, in order."""
@@ -254,7 +255,14 @@ class Held:
             self._read_log(origin)
         for (origin,) in self.store.query("SELECT DISTINCT origin FROM parts ORDER BY origin"):
             self._read_parts(origin)
-        self._problems = {row[0]: row[1] for row in self.store.query("select origin, problem from alarms order by at")}
+        # What a ledger did wrong stays an alarm until its node was fetched well again; a fork stands in the ledgers.
+        self._problems |= {
+            str(origin): str(problem)
+            for origin, problem in self.store.query(
+                "SELECT a.origin, a.problem FROM alarms a LEFT JOIN peers p ON p.origin = a.origin"
+                " LEFT JOIN contacts c ON c.party = p.party WHERE c.kind IS NULL OR c.kind <> '' ORDER BY a.at"
+            )
+        }
         for (why,) in self.store.query("SELECT why FROM recovering WHERE origin = $1", (self.origin,)):
             self.recovering = str(why)
 
@@ -283,7 +291,7 @@ class Held:
         try:
             one = acts.entry(origin, index, leaf, opening, mine=self._is_mine(origin, leaf))
         except (Malformed, Forged) as error:
-            self._problems[origin] = f"entry {index}: {error.message}"
+            self._evidence[origin] = f"entry {index}: {error.message}"
             one = acts.entry(origin, index, leaf, None, mine=True)
         self._entries[origin].append(one)
         self._names |= texts_of(one.act)
@@ -298,7 +306,7 @@ class Held:
                     self.keys.opening.open(channel_info(one.act.author, self.me), one.act.sealed)
                 )
             except ReltoError as error:
-                self._problems[origin] = f"entry {index}: its tag key does not open: {error.message}"
+                self._evidence[origin] = f"entry {index}: its tag key does not open: {error.message}"
         return one
 
     def _is_mine(self, origin: str, leaf: bytes) -> bool:

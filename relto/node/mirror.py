@@ -14,7 +14,7 @@ from typing import Final, Protocol
 from msgspec import UNSET, Struct
 
 from relto import acts
-from relto.errors import Forged, Refused, ReltoError, Unavailable
+from relto.errors import Forged, Malformed, Refused, ReltoError, Unavailable
 from relto.ledger import (
     EMPTY_ROOT,
     Checkpoint,
@@ -63,6 +63,13 @@ class Peer(Protocol):
     def object(self, digest: str) -> bytes: ...
 
 
+def _kind_of(error: Forged) -> str:
+    """The word for what a ledger did wrong."""
+    if "two histories" in error.message or "signed two trees" in error.message:
+        return "forked"
+    return "rewound" if "never shrinks" in error.message else "damaged"
+
+
 class Mirror(Author):
     """See the module. The lock is not held while the network answers."""
 
@@ -85,9 +92,32 @@ class Mirror(Author):
         except Forged as error:
             with self.lock:
                 self._alarm(pinned.origin, error.message)
+                self._note_contact(peer, _kind_of(error), error.message)
             raise
+        except ReltoError as error:
+            # A file that cannot be used says nothing about its maker's node.
+            if peer.at is None:
+                with self.lock:
+                    self._note_contact(
+                        peer, "damaged" if isinstance(error, Malformed | Refused) else "silent", error.message
+                    )
+            raise
+        with self.lock:
+            self._note_contact(peer, "", "")
+            self._problems.pop(pinned.origin, None)  # it stands in `alarms`; a fork also in the ledgers
         self._fetch_texts(peer)
         return count
+
+    def _note_contact(self, peer: Peer, kind: str, problem: str) -> None:
+        """What became of the last fetch, for every surface that shows partners (relto/node/watch.py)."""
+        tried = self._sighted(peer.at)
+        self.store.execute(
+            "INSERT INTO contacts (party, tried, answered, kind, problem) VALUES ($1, $2, $3, $4, $5)"
+            " ON CONFLICT (party) DO UPDATE SET tried = $2, kind = $4, problem = $5,"
+            " answered = CASE WHEN $3 > contacts.answered THEN $3 ELSE contacts.answered END"
+            " WHERE contacts.tried <= $2",
+            (peer.party, tried, 0 if kind == "silent" else tried, kind, problem[:500]),
+        )
 
     def _ingest_whole(self, peer: Peer, pinned: Pinned) -> int:
         verifier, origin = self.verifier(pinned), pinned.origin

@@ -6,6 +6,7 @@ nothing. Addresses come from pinned peers, never from what another node says. An
 
 from __future__ import annotations
 
+import contextlib
 import json
 import ssl
 from collections.abc import Callable, Sequence
@@ -16,12 +17,13 @@ from typing import Any, Final, TypeVar
 import httpx2 as httpx
 import msgspec
 
-from relto.errors import Forged, Malformed, ReltoError, Unavailable
+from relto.errors import Forged, Malformed, Refused, ReltoError, Unavailable
 from relto.ledger import bundles_of, parse_bundle
 from relto.node import recovery
 from relto.node.node import Delivered, Node, Pinned
 from relto.node.recovery import YourEntries, YourEntry, Yours
 from relto.node.tokens import sign_request
+from relto.node.watch import standings
 from relto.node.witness import PREFIX, TEXT_TYPE, Answer
 
 ANSWER_MAX = 64 * 1024 * 1024
@@ -29,6 +31,7 @@ OPENINGS_MAX = 500  # in one answer
 COSIGNATURES_MAX = 64 * 1024  # of a witness's answer
 ADD_CHECKPOINT = PREFIX + "/add-checkpoint"
 TIMEOUT_S = 10.0
+PROBLEM_MAX: Final = 500  # characters of what a party says it refused
 LOOK_BACK_S: Final = 3.0  # at a start
 
 T = TypeVar("T")
@@ -86,6 +89,10 @@ class HttpPeer:
 
     def object(self, digest: str) -> bytes:
         return self._get(f"/api/v1/objects/{digest}")
+
+    def refused(self, size: int, problem: str) -> None:
+        """Tells the party what was refused of its ledger after that size; an empty problem takes it back."""
+        self._post("/api/v1/refused", {"size": size, "problem": problem[:PROBLEM_MAX]})
 
     def yours(self) -> Yours:
         return self._read("/api/v1/yours", None, Yours)
@@ -277,18 +284,40 @@ def look_back(node: Node, client: httpx.Client) -> None:
         node.look_back(dict(filter(None, pool.map(ask, peers))))
 
 
+def fetch(node: Node, pinned: Pinned, client: httpx.Client) -> int:
+    """One party's ledger: fetched, verified, stored. What is refused of it is told to its node, and taken back later.
+
+    Raises: as `Mirror.ingest`.
+    """
+    peer = HttpPeer(node, pinned, client)
+    before = next((one for one in standings(node) if one.party == pinned.party), None)
+    try:
+        count = node.ingest(peer)
+    except (Forged, Malformed, Refused) as error:
+        if not node.recovering:
+            with contextlib.suppress(ReltoError):
+                peer.refused(node.held_size(pinned), error.message)
+        raise
+    if before is not None and before.bad:
+        with contextlib.suppress(ReltoError):
+            peer.refused(node.held_size(pinned), "")
+    return count
+
+
 def sync_all(node: Node, client: httpx.Client | None = None, ca: str = "") -> dict[str, Any]:
     """One round: fetch from each pinned party, then write what is owed. What fails is named and the rest goes on."""
     own = client or http_client(ca)
     parties: dict[str, Any] = {}
     try:
+        if node.recovering:
+            recover_all(node, {}, own)
         for party, pinned in node.peers().items():
             try:
-                parties[party] = {"new": node.ingest(HttpPeer(node, pinned, own))}
+                parties[party] = {"new": fetch(node, pinned, own)}
             except ReltoError as error:
                 parties[party] = {"new": 0, "error": str(error)}
-        written = node.tend(reach_by(own))
-        for party in node.witnesses():
+        written = 0 if node.recovering else node.tend(reach_by(own))
+        for party in () if node.recovering else node.witnesses():
             try:
                 parties[party]["cosigned"] = ask_witness(node, party, own)
             except ReltoError as error:
@@ -297,4 +326,18 @@ def sync_all(node: Node, client: httpx.Client | None = None, ca: str = "") -> di
     finally:
         if client is None:
             own.close()
-    return {"parties": parties, "written": written, "moved": sum(row["new"] for row in parties.values()) + written}
+    for one in standings(node):
+        row = parties.setdefault(one.party, {"new": 0})
+        row |= {
+            "state": one.state,
+            "standing": one.words,
+            "size": one.size,
+            "seen": one.seen,
+            "tells": one.tells or None,
+        }
+    return {
+        "parties": parties,
+        "written": written,
+        "moved": sum(row["new"] for row in parties.values()) + written,
+        "recovering": node.recovering or None,
+    }

@@ -24,8 +24,9 @@ from relto.node.app import Service
 from relto.node.config import Config
 from relto.node.desk import SOCKET
 from relto.node.node import Node, Pinned
-from relto.node.peers import HttpPeer, ask_witness, http_client, look_back, reach_by, recover_all
+from relto.node.peers import ask_witness, fetch, http_client, look_back, reach_by, recover_all
 from relto.node.tokens import sign_request
+from relto.node.watch import standings
 
 HINT_PATH = "/api/v1/hints"
 _DIRECTORIES: dict[int, Path] = {}
@@ -161,6 +162,7 @@ async def keep_up(service: Service) -> None:
     A partner that is down costs its own time-out and nothing else; a hint may be lost, the interval catches up.
     """
     node, told = service.node, 0
+    shown: dict[str, str] = {}
     with http_client(service.ca) as client:
         while True:
             service.wake.clear()
@@ -175,6 +177,7 @@ async def keep_up(service: Service) -> None:
             if size != told:
                 told = size
                 await asyncio.gather(*(run_in_threadpool(_hint, node, one, client) for one in pinned.values()))
+            await run_in_threadpool(_tell, node, shown)
             async with service.synced:
                 service.synced.notify_all()
             if not moved:
@@ -185,9 +188,20 @@ async def keep_up(service: Service) -> None:
                     await asyncio.wait_for(service.wake.wait(), node.config.sync_s)
 
 
+def _tell(node: Node, shown: dict[str, str]) -> None:
+    """One log line for each partner whose standing changed. shown: what was told last, by party."""
+    for one in standings(node):
+        words = "" if one.state == "current" else f"{one.state}: {one.words}"
+        words = "; ".join(filter(None, (words, one.tells)))
+        key = f"{one.state} {one.tells}"
+        if shown.get(one.party, "current ") != key and not (one.state == "unheard" and one.party not in shown):
+            print(f"relto: {one.party}: {words or 'current again'}", file=sys.stderr, flush=True)
+        shown[one.party] = key
+
+
 def _fetch(node: Node, pinned: Pinned, client: httpx.Client) -> int:
     try:
-        return node.ingest(HttpPeer(node, pinned, client))
+        return fetch(node, pinned, client)
     except ReltoError:
         return 0  # kept as an alarm where it is one; a silent partner shows by the age of its head
 

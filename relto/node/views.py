@@ -17,6 +17,7 @@ from msgspec import UNSET, UnsetType
 from relto import acts
 from relto.acts import Proposal, Register, Stated
 from relto.law import Fact, Finding
+from relto.node.watch import Standing
 from relto.release import Decision, Impact, Question, Row, Withdrawal, date_of
 
 View = dict[str, Any]
@@ -271,9 +272,12 @@ def acts_view(register: Register, day: int, *, last: int = 200, kind: str = "") 
     return view
 
 
-def party_view(register: Register, party: str, now: int, problems: dict[str, str]) -> View:
+def party_view(
+    register: Register, party: str, now: int, problems: dict[str, str], mirrors: Sequence[Standing] = ()
+) -> View:
     one = register.party(party)
     ack = register.acks.get(party)
+    mirror = next((standing for standing in mirrors if standing.party == party), None)
     return {
         "id": one.id,
         "name": one.name,
@@ -292,17 +296,26 @@ def party_view(register: Register, party: str, now: int, problems: dict[str, str
         "withdraws": one.withdraws or None,
         "acknowledged": None if ack is None else ack[1].at,
         "us": party == register.me,
+        "mirror": None
+        if mirror is None
+        else {"state": mirror.state, "words": mirror.words, "tells": mirror.tells or None},
     }
 
 
-def partnership_view(register: Register, now: int, problems: dict[str, str]) -> View:
+def partnership_view(
+    register: Register,
+    now: int,
+    problems: dict[str, str],
+    mirrors: Sequence[Standing] = (),
+    recovering: str = "",
+) -> View:
     charter, stages = register.charter, acts.pipeline(register, date_of(now))
     return {
         "partnership": register.partnership or None,
         "title": charter.title if charter else None,
         "charter": register.charter_id or None,
         "me": register.me,
-        "parties": [party_view(register, party, now, problems) for party in sorted(register.parties)],
+        "parties": [party_view(register, party, now, problems, mirrors) for party in sorted(register.parties)],
         "candidates": [
             {"id": one.party, "name": one.name, "code": one.code, "stage": one.stage, "why": one.why} for one in stages
         ],
@@ -314,7 +327,13 @@ def partnership_view(register: Register, now: int, problems: dict[str, str]) -> 
         ],
         "proposals": [proposal_view(register, one) for one in register.slots.values()],
         "recalls": [recall_view(register, one, now) for one in register.recalls.values()],
-        "alarms": [*register.alarms, *(f"{origin}: {problem}" for origin, problem in sorted(problems.items()))],
+        "alarms": [
+            *([f"this node is recovering and signs nothing: {recovering}"] if recovering else []),
+            *register.alarms,
+            *(f"{origin}: {problem}" for origin, problem in sorted(problems.items())),
+            *(f"{one.origin}: {one.words}" for one in mirrors if one.bad and one.origin not in problems),
+            *(f"{one.party} {one.tells}" for one in mirrors if one.tells),
+        ],
         "releases": len(register.releases),
         "common": register.common,
         "day": date_of(now),

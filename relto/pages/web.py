@@ -24,6 +24,7 @@ from relto.errors import Malformed, NotFound, Refused, ReltoError
 from relto.node import views
 from relto.node.asking import item_name, question, recipient, sighted
 from relto.node.node import Node
+from relto.node.watch import standings
 from relto.release import decide, heads, what, who
 
 if TYPE_CHECKING:
@@ -103,8 +104,12 @@ def _recalls(node: Node) -> list[views.View]:
     return [views.recall_view(node.register, one, node.clock()) for one in node.register.recalls.values()]
 
 
+def _partnership(node: Node) -> views.View:
+    return views.partnership_view(node.register, node.clock(), node.problems(), standings(node), node.recovering)
+
+
 PAGES = (
-    Page(path="/", template="overview", view=lambda n, q: views.partnership_view(n.register, n.clock(), n.problems()), command="relto party list"),
+    Page(path="/", template="overview", view=lambda n, q: _partnership(n), command="relto party list"),
     Page(path="/projects", template="projects", view=_listed(lambda n: views.project_views(n.register, n.clock())), command="relto project list"),
     Page(path="/projects/{id}", template="project", view=lambda n, q: _one(views.project_views(n.register, n.clock()), "id", q["id"]),
          command="relto project show {id}"),
