@@ -78,7 +78,7 @@ def _seal(options: argparse.Namespace) -> int:
     sealed = seal_item(
         node, item, source, Path(options.out), name=name, mime=options.mime, wrap=options.wrap, progress=progress
     )
-    desk(directory).packed(sealed.digest.hex(), item.facts.opaque, item.id, item.version)
+    desk(directory).packed(sealed.digest.hex(), item.facts.opaque, item.id, item.version, sealed)
     view = {
         "package": options.out,
         "digest": sealed.digest.hex(),

@@ -51,6 +51,12 @@ def add(commands: Any) -> None:
     join = common(node.add_parser("join"))
     join.add_argument("invitation", metavar="TEXT|FILE", help="what `relto node invite` printed at the other node")
     join.set_defaults(call=_join)
+    rotate = common(node.add_parser("rotate-access", help="new key access keys; packages sealed before open as ever"))
+    rotate.add_argument("--keys", metavar="DIR", help="where the root keys and the next ones are; else keys/offline")
+    rotate.add_argument(
+        "--destroy", action="store_true", help="remove the old keys when every known share is wrapped anew"
+    )
+    rotate.set_defaults(call=_rotate_access)
     serve = common(node.add_parser("serve"))
     serve.add_argument("--quiet", action="store_true")
     serve.set_defaults(call=_serve)
@@ -86,6 +92,21 @@ def add(commands: Any) -> None:
         "--break", dest="break_step", type=int, metavar="N", help="make step N fail; exit status 1 names it"
     )
     demo.set_defaults(call=_demo)
+
+
+def _rotate_access(options: argparse.Namespace) -> int:
+    from relto.node.rotation import rotate_access
+
+    directory = node_dir(options)
+    offline = Path(options.keys) if options.keys else directory / "keys" / "offline"
+    with home.locked(directory):
+        made = rotate_access(directory, open_node(directory, write=True), offline, destroy=options.destroy)
+    lines = [
+        f"rotation {made.act[:16]}: {len(made.kids)} new access keys, {made.shares} shares wrapped anew",
+        f"destroyed {', '.join(made.destroyed)}" if made.destroyed else "the old keys are kept",
+    ]
+    emit(msgspec.to_builtins(made), as_json=options.json, lines=lines)
+    return 0
 
 
 def _quorum(text: str) -> tuple[int, int]:

@@ -162,7 +162,7 @@ class Founding(Telling):
             target = road / f"{item.partition('/')[2]}.tdf"
             begun = time.monotonic()
             sealed = seal_item(node, state, source, target, name=source.name)
-            gbr.desk.packed(sealed.digest.hex(), state.facts.opaque, item, 1)
+            gbr.desk.packed(sealed.digest.hex(), state.facts.opaque, item, 1, sealed)
             self.packages[item] = target
             took = time.monotonic() - begun
             rate = f", {sealed.size / took / 2**20:,.0f} MiB/s" if sealed.size > 2**24 else ""

@@ -460,7 +460,13 @@ class Service:
     async def packed(self, request: Request) -> Response:
         body = await read_json(request)
         await run_in_threadpool(
-            note_package, self.node, str(body["digest"]), str(body["opaque"]), str(body["item"]), int(body["version"])
+            note_package,
+            self.node,
+            str(body["digest"]),
+            str(body["opaque"]),
+            str(body["item"]),
+            int(body["version"]),
+            body,
         )
         return JSONResponse({"ok": True})
 

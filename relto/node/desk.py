@@ -18,13 +18,15 @@ import httpx2 as httpx
 import msgspec
 
 from relto.errors import Conflict, Forged, Malformed, NotFound, Refused, ReltoError, Unavailable
-from relto.node import clients, home
+from relto.node import clients, home, rotation
 from relto.node import config as settings
 from relto.node.carried import BundleSays, TakenIn, export, take_in
 from relto.node.node import Node
 from relto.node.peers import recover_all, sync_all
 from relto.node.people import add_person, publish_roster
 from relto.node.recovery import Step
+from relto.package import Policy, Sealed
+from relto.package.manifest import parse_access
 
 SOCKET = "socket"
 KINDS = {kind.code: kind for kind in (Malformed, Refused, NotFound, Conflict, Forged, Unavailable)}
@@ -39,7 +41,7 @@ class Desk(Protocol):
     def pin(self, founding: str) -> None: ...
     def person(self, alias: str, name: str, contact: str, recipient: dict[str, Any], place: str) -> str: ...
     def roster(self) -> str: ...
-    def packed(self, digest: str, opaque: str, item: str, version: int) -> None: ...
+    def packed(self, digest: str, opaque: str, item: str, version: int, shares: Sealed | None = None) -> None: ...
     def publish(self) -> bytes: ...
     def client(
         self, id_: str, alias: str, audience: str, purpose: str, place: str, *, bearer: bool
@@ -112,9 +114,9 @@ class Direct:
         with self._node() as node:
             return publish_roster(node)
 
-    def packed(self, digest: str, opaque: str, item: str, version: int) -> None:
+    def packed(self, digest: str, opaque: str, item: str, version: int, shares: Sealed | None = None) -> None:
         with self._node() as node:
-            note_package(node, digest, opaque, item, version)
+            note_package(node, digest, opaque, item, version, shares_of(shares))
 
     def publish(self) -> bytes:
         """The checkpoint of the present head as others may have it."""
@@ -212,8 +214,9 @@ class Served:
         """The next key release's answer is lost on its way; demo nodes only."""
         self._call("lose-next-reply", {})
 
-    def packed(self, digest: str, opaque: str, item: str, version: int) -> None:
-        self._call("packed", {"digest": digest, "opaque": opaque, "item": item, "version": version})
+    def packed(self, digest: str, opaque: str, item: str, version: int, shares: Sealed | None = None) -> None:
+        body = {"digest": digest, "opaque": opaque, "item": item, "version": version}
+        self._call("packed", body | shares_of(shares))
 
     def publish(self) -> bytes:
         return str(self._call("publish", {})["note"]).encode()
@@ -255,8 +258,23 @@ def note_backup(node: Node, at: int, size: int, key: str) -> None:
     )
 
 
-def note_package(node: Node, digest: str, opaque: str, item: str, version: int) -> None:
-    """A package sealed here, so that the node knows its own when a key is asked for."""
+def shares_of(sealed: Sealed | None) -> dict[str, Any]:
+    """What was sealed, as it goes to `note_package`: the policy string and the wrapped shares."""
+    if sealed is None:
+        return {}
+    return {"policy": sealed.policy.text, "shares": [msgspec.to_builtins(one) for one in sealed.key_access]}
+
+
+def note_package(
+    node: Node, digest: str, opaque: str, item: str, version: int, shares: dict[str, Any] | None = None
+) -> None:
+    """A package sealed here, so that the node knows its own, and its shares when its key has changed since."""
+    if shares and isinstance(shares.get("shares"), list):
+        policy = Policy.parse(str(shares.get("policy", "")))
+        for held in shares["shares"]:
+            one = parse_access(held)
+            if one.url == node.config.url + "/kas":
+                node.store.execute(*rotation.keep(policy, one))
     node.store.execute(
         "INSERT INTO packages (digest, opaque, item, version, at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
         (digest, opaque, item, version, node.clock()),

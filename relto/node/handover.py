@@ -30,6 +30,7 @@ from relto import acts
 from relto.acts import ItemState
 from relto.errors import Conflict, Forged, Malformed, NotFound, Refused, ReltoError
 from relto.keys import Wrapping
+from relto.node import rotation
 from relto.node.node import Node
 from relto.node.tokens import Presentation, issuer_of_presentation, verify_presentation, verify_proof
 from relto.node.tokens import Proof as Possession
@@ -177,7 +178,7 @@ def _one(node: Node, asker: Asker, policy: Policy, asked: Asked, wrapping: Wrapp
     try:
         item = _item(node, policy)
         named = f"{item.id}@{item.version}"
-        share = access.unwrap({key.kid: key for key in node.keys.access} if node.keys else {}, asked.access, policy)
+        share = _share(node, policy, asked)
     except ReltoError as error:
         _journal(
             node, asker, named, "unopened" if isinstance(error, Forged) else "unknown", {"error": error.message}, now
@@ -198,6 +199,18 @@ def _one(node: Node, asker: Asker, policy: Policy, asked: Asked, wrapping: Wrapp
         return refused, ""
     # INVARIANT: nothing behind the durable release can refuse: the answer follows from what is in memory.
     return Answer(id=asked.id, wrapped=wrapping.wrap(share), metadata=_evidence_for(node, release)), release
+
+
+def _share(node: Node, policy: Policy, asked: Asked) -> bytes:
+    """The share, as the package wraps it or, where the key for that is gone, as it is kept here. Raises: Forged."""
+    keys = {key.kid: key for key in node.keys.access} if node.keys else {}
+    try:
+        return access.unwrap(keys, asked.access, policy)
+    except Forged:
+        again = rotation.kept(node, policy, asked.access)
+        if again is None:
+            raise
+    return access.unwrap(keys, again, policy)
 
 
 def _item(node: Node, policy: Policy) -> ItemState:
@@ -301,6 +314,7 @@ def _release(
                 ),
                 (key, release, decision.id, now),
             ),
+            rotation.keep(policy, asked.access),
         ],
     )
     return release

@@ -67,6 +67,25 @@ class KeyFiles:
             raise Unavailable(f"the key file `{place}` cannot be written: {error.strerror}") from error
         return place
 
+    def remove(self, name: str) -> None:
+        """Destroys a key file: overwritten, then unlinked. What the disk keeps underneath is the disk's affair.
+
+        Raises: NotFound, Refused as `read` does; Unavailable.
+        """
+        size = len(self.read(name).encode())
+        place = self._place(name)
+        try:
+            handle = os.open(place, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                os.write(handle, bytes(size))
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+            place.unlink()
+            sync_directory(self.directory)
+        except OSError as error:
+            raise Unavailable(f"the key file `{place}` cannot be destroyed: {error.strerror}") from error
+
     def read(self, name: str) -> str:
         """The text of a key file. Raises: NotFound; Refused when others may read or change it."""
         place = self._place(name)
