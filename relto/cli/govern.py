@@ -1,6 +1,6 @@
 """The agreed text, the acts under it, the catalogue.
 
-`relto act`, `charter`, `law`, `party`, `project`, `engagement`, `item`.
+`relto act`, `charter`, `party`, `project`, `engagement`, `item`.
 """
 
 from __future__ import annotations
@@ -15,9 +15,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from relto import acts, charter, law
+from relto import acts, charter
 from relto.acts import Act
-from relto.charter.text import is_date
 from relto.cli import engagements, proposals
 from relto.cli.main import common, emit, node_dir
 from relto.cli.show import table, view_lines
@@ -42,17 +41,6 @@ def add(commands: Any) -> None:
             metavar="DIR|FILE|NAME",
             help="a directory, a file, a shipped charter's name; without it the one in force",
         )
-        one.set_defaults(call=call)
-    packs = commands.add_parser("law", help="law packs").add_subparsers(dest="verb", metavar="VERB", required=True)
-    for verb, call in (("show", _law_show), ("check", _law_check), ("test", _law_test)):
-        one = common(packs.add_parser(verb))
-        one.add_argument(
-            "pack", nargs="?", metavar="PACK", help="a shipped pack, a file or a directory; without it all shipped ones"
-        )
-        if verb == "show":
-            one.add_argument(
-                "--at", metavar="DAY", default="", help="the text as it is the law on that day; else today"
-            )
         one.set_defaults(call=call)
     for noun, list_call, show_call in (
         ("party", _party_list, _party_show),
@@ -353,7 +341,7 @@ def shipped(kind: str) -> list[str]:
     return sorted(one.name for one in root.iterdir() if one.is_dir())
 
 
-def _text(kind: str, name: str, file: str) -> tuple[bytes, str]:
+def text_of(kind: str, name: str, file: str) -> tuple[bytes, str]:
     """A shipped text by name, a file, or a file in a directory."""
     path = Path(name)
     if path.is_dir() and (path / file).is_file():
@@ -370,7 +358,7 @@ def _text(kind: str, name: str, file: str) -> tuple[bytes, str]:
 
 
 def _charter_bytes(name: str) -> tuple[bytes, str]:
-    return _text("charters", name, "charter.yaml")
+    return text_of("charters", name, "charter.yaml")
 
 
 def _charter_check(options: argparse.Namespace) -> int:
@@ -431,12 +419,12 @@ def _charter_test(options: argparse.Namespace) -> int:
 
     name = options.text or "aukus"
     source, where = _charter_bytes(name)
-    cases, cases_where = _text("charters", name, "cases.yaml")
+    cases, cases_where = text_of("charters", name, "cases.yaml")
     results = run_charter_cases(charter.load(charter.read(source, where)), charter.read(cases, cases_where))
-    return _results(options, [(one.id, one.where, one.expected, one.got, one.problems) for one in results])
+    return case_report(options, [(one.id, one.where, one.expected, one.got, one.problems) for one in results])
 
 
-def _results(options: argparse.Namespace, rows: list[tuple[str, str, str, str, tuple[str, ...]]]) -> int:
+def case_report(options: argparse.Namespace, rows: list[tuple[str, str, str, str, tuple[str, ...]]]) -> int:
     failed = [row for row in rows if row[4]]
     lines = [f"{row[0]}: expected {row[2]}, got {row[3]}: {'; '.join(row[4])} ({row[1]})" for row in failed]
     view = {
@@ -446,62 +434,6 @@ def _results(options: argparse.Namespace, rows: list[tuple[str, str, str, str, t
     }
     emit(view, as_json=options.json, lines=[*lines, f"{len(rows)} cases, {len(failed)} failed"])
     return 1 if failed else 0
-
-
-def _packs(options: argparse.Namespace) -> list[tuple[law.Pack, str, str]]:
-    names = [options.pack] if options.pack else shipped("law")
-    found = []
-    for name in names:
-        source, where = _text("law", name, "pack.yaml")
-        found.append((law.load_pack(charter.read(source, where)), name, where))
-    return found
-
-
-def _law_show(options: argparse.Namespace) -> int:
-    name = options.pack or ""
-    day = options.at or time.strftime("%Y-%m-%d", time.gmtime())
-    if not is_date(day):
-        raise Malformed(f"`{day[:40]}` is not a day of the calendar", hint="write it as 2026-11-22")
-    if name and name not in shipped("law") and not Path(name).exists():
-        options.pack = None  # an authority's id: look for it in the shipped packs
-    shown, lines = [], []
-    for pack, _, _ in _packs(options):
-        words = pack.words(day)
-        chosen = {rule: says for rule, says in words.items() if not name or options.pack or f"/{name}" in f"{rule}/"}
-        if not chosen:
-            continue
-        cites = {f"law.{pack.jurisdiction}/{one.id}": (one.cite, one.kind) for one in pack.authorities}
-        lines.append(f"{pack.title} ({pack.id}), the law of {pack.jurisdiction} for {pack.valid}")
-        for rule, says in chosen.items():
-            cite, kind = cites.get(rule, ("", ""))
-            lines.append("  " * rule.count("/") + says + (f" [{cite}; {kind}]" if cite else ""))
-        shown.append({"pack": pack.id, "jurisdiction": pack.jurisdiction, "digest": pack.digest.hex(), "rules": chosen})
-    if not shown:
-        raise NotFound(f"no pack or authority `{name[:80]}`", hint=f"packs: {', '.join(shipped('law'))}")
-    emit({"results": shown, "count": len(shown), "complete": True, "day": day}, as_json=options.json, lines=lines)
-    return 0
-
-
-def _law_check(options: argparse.Namespace) -> int:
-    rows = [
-        {"pack": pack.id, "jurisdiction": pack.jurisdiction, "digest": pack.digest.hex(), "file": where}
-        for pack, _, where in _packs(options)
-    ]
-    emit(
-        {"results": rows, "count": len(rows)},
-        as_json=options.json,
-        lines=[f"{one['file']}: sound, digest {one['digest'][:16]}" for one in rows],
-    )
-    return 0
-
-
-def _law_test(options: argparse.Namespace) -> int:
-    rows = []
-    for pack, name, _ in _packs(options):
-        cases, where = _text("law", name, "cases.yaml")
-        for one in law.run_cases(pack, charter.read(cases, where)):
-            rows.append((f"{pack.id}/{one.id}", one.where, one.expected.value, one.judgement.value.value, one.problems))
-    return _results(options, rows)
 
 
 # ---- parties, projects, engagements, items

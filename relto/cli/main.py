@@ -54,6 +54,7 @@ Try:  relto demo --dir demo && relto may aus/southern-hydro gbr/array-processing
 MODULES = (
     "decide",
     "govern",
+    "laws",
     "engagements",
     "withdrawals",
     "files",

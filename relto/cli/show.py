@@ -9,7 +9,7 @@ from msgspec import UNSET, UnsetType
 
 from relto.acts import RecipientClass, Register
 from relto.law import Finding, Three
-from relto.release import Audited, Decision, Impact, Question, Row, Withdrawal
+from relto.release import Audited, Decision, Impact, Question, Row, Withdrawal, owed
 from relto.release.words import sentence
 
 MARK = {Three.YES: "+", Three.NO: "-", Three.UNKNOWN: "?"}
@@ -53,7 +53,11 @@ def decision_lines(register: Register, question: Question, decision: Decision, *
             f"on the authority of {ref.jurisdiction}: {ref.cite}"
             + ("" if isinstance(ref.until, UnsetType) else f", until {ref.until}")
         )
-    lines += [f"obligation: {one}" for one in decision.obligations]
+    for due in owed(register, question, decision):
+        kept = f", kept {due.years} years" if due.years else ""
+        lines.append(f"owed {due.when or 'with it'}: {due.says} [{due.cite}{kept}; {due.id}]")
+        lines += [f"    put on it: {due.mark}"] if due.mark else []
+        lines += [f"    | {line}" for line in due.text.splitlines()]
     if not isinstance(decision.valid_until, UnsetType):
         lines.append(f"valid until {decision.valid_until}")
     lines.append(

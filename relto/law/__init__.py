@@ -9,6 +9,7 @@ each with its speaker, and findings come out, each with its paragraph, the facts
   authority that holds.
 * Said by the wrong speaker is not said. Nobody's own word suffices for nationality or employment.
 * Every condition is evaluated and shown, also after the first no. A pointer is shown and never permits.
+* `lint` says what loads and yet says less than its author thinks; `read_pack` reads a pack aloud for a day.
 * Not a legal opinion: a pack says what its text says, for the days for which it says so.
 
     pack = load_pack(read(source, "us-itar/pack.yaml"))
@@ -18,10 +19,12 @@ each with its speaker, and findings come out, each with its paragraph, the facts
 """
 
 from relto.law.cases import run_cases, uncovered
-from relto.law.facts import UNKNOWN, Fact, Finding, Lookup, Need, Says, Value
+from relto.law.facts import UNKNOWN, Fact, Finding, Lookup, Need, Says, Value, activity_of
 from relto.law.judge import AuthorityRef, Judgement, Outline, absent, evaluate, outline
 from relto.law.licence import Determination, Licence, Used, covers
+from relto.law.lint import lint, lint_together
 from relto.law.pack import Authority, Obligation, Pack, load_pack
+from relto.law.reading import named, read_authority, read_head, read_pack
 from relto.law.three import Three, all_of, any_of
 
 __all__ = [
@@ -43,12 +46,19 @@ __all__ = [
     "Used",
     "Value",
     "absent",
+    "activity_of",
     "all_of",
     "any_of",
     "covers",
     "evaluate",
+    "lint",
+    "lint_together",
     "load_pack",
+    "named",
     "outline",
+    "read_authority",
+    "read_head",
+    "read_pack",
     "run_cases",
     "uncovered",
 ]

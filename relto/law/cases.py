@@ -2,7 +2,11 @@
 
 A text of cases has `worlds` (facts that belong together) and `cases`, each of which takes a world, changes a few facts
 and says what must come out. Facts that an act creates count in a case as said by whoever the law asks, unless `said_by`
-says otherwise; everything not given is not stated, and an act not given does not exist.
+says otherwise; everything not given is not stated, and an act not given does not exist. What a transfer is
+(`transfer.activity`) follows from the places given, as it does in a decision.
+
+A condition is shown when three cases of one world, on days of one version of the condition, differ in one fact that it
+reads, or in who said it, and come out yes, no and unknown: `uncovered` lists what is not.
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ import msgspec
 
 from relto import errors
 from relto.charter import text as grammar
-from relto.charter.text import Map, Money, Node, Text
+from relto.charter.text import Date, Map, Money, Node, Span, Text
 from relto.law.condition import Owes
 from relto.law.facts import (
     ROLES,
@@ -23,6 +27,7 @@ from relto.law.facts import (
     Fact,
     Says,
     Value,
+    activity_of,
     has_form,
     is_closed,
     name_of,
@@ -41,7 +46,10 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     where: str
+    world: str
+    day: Date
     changed: int  # facts that differ from its world
+    facts: tuple[str, ...]  # their names
     expected: Three
     judgement: Judgement
     problems: tuple[str, ...]
@@ -64,26 +72,55 @@ def run_cases(pack: Pack, text: Text) -> tuple[Result, ...]:
 
 
 def uncovered(pack: Pack, results: tuple[Result, ...]) -> tuple[str, ...]:
-    """Rules, with the answer, that no case shows by at most one change to its world: `law.USA/general/x: unknown`."""
-    shown = {
-        (finding.rule, finding.value)
-        for result in results
-        if result.changed <= 1
-        for finding in result.judgement.findings
-    }
+    """Rules, with the answer, that no case shows by a change in one fact alone: `law.USA/general/x: unknown`.
+
+    Each version of a condition is asked about by itself; its first day then stands behind the rule: `… from 2025-12-30`.
+    """
+    found: list[str] = []
     root = f"law.{pack.jurisdiction}"
-    rules = [f"{root}/reach", *_rules(f"{root}/general", pack.general)]
+    reach = Shown(rule=f"{root}/reach", valid=pack.valid, reads=frozenset(pack.reaches.names()))
+    rules = [reach, *_rules(f"{root}/general", pack.general)]
     for authority in pack.authorities:
         rules.extend(_rules(f"{root}/{authority.id}", authority.conditions))
-    wanted = [(rule, three) for rule in dict.fromkeys(rules) for three in Three]
-    return tuple(f"{rule}: {three.value}" for rule, three in wanted if (rule, three) not in shown)
+    for rule in rules:
+        shown = rule.best(results)
+        since = f" from {rule.valid.first}" if rule.dated else ""
+        found += [f"{rule.rule}: {three.value}{since}" for three in Three if three not in shown]
+    return tuple(found)
 
 
-def _rules(path: str, conditions: tuple[Condition, ...]) -> Iterator[str]:
+class Shown(msgspec.Struct, frozen=True, kw_only=True):
+    """One rule of one version: what it reads, and for which days."""
+
+    rule: str
+    valid: Span
+    reads: frozenset[str]
+    dated: bool = False
+
+    def best(self, results: tuple[Result, ...]) -> frozenset[Three]:
+        """The most answers that cases of one world show which differ in one fact only."""
+        series: dict[tuple[str, str], frozenset[Three]] = {}
+        most: frozenset[Three] = frozenset()
+        for result in results:
+            value = next((one.value for one in result.judgement.findings if one.rule == self.rule), None)
+            if value is None or result.changed > 1 or not self.valid.holds(result.day):
+                continue
+            # A world as it stands belongs to each of the series that begin with it.
+            for fact in result.facts or sorted(self.reads):
+                key = (result.world, fact)
+                series[key] = series.get(key, frozenset()) | {value}
+                most = max(most, series[key], key=len)
+        return most
+
+
+def _rules(path: str, conditions: tuple[Condition, ...]) -> Iterator[Shown]:
     for condition in conditions:
         here = f"{path}/{condition.id}"
         if condition.test is not None and not isinstance(condition.test, Owes):
-            yield here
+            reads = frozenset(condition.test.names())
+            # What a transfer is follows from its places, which a case may change in its stead.
+            reads |= {"place.origin", "place.access"} if "transfer.activity" in reads else set()
+            yield Shown(rule=here, valid=condition.valid, reads=reads, dated=condition.valid != Span())
         yield from _rules(here, condition.parts)
 
 
@@ -111,10 +148,16 @@ def _run(pack: Pack, worlds: dict[str, Facts], node: Node) -> Result:
     unread = sorted({*changes, *unset, *said_by} - set(pack.facts))
     if unread:
         raise found.refuse(f"no rule of `{pack.id}` reads `{unread[0]}`")
+    if "transfer.activity" not in given:
+        places = (given.get("place.origin", UNKNOWN), given.get("place.access", UNKNOWN))
+        given["transfer.activity"] = activity_of(pack.jurisdiction, *places)
     judgement = evaluate(pack, day, lambda name: _fact(name, given, said_by))
     return Result(
         id=case_id,
         where=found.where,
+        world=world,
+        day=day,
+        facts=tuple(sorted({*changes, *unset, *said_by})),
         changed=len({*changes, *unset, *said_by}),
         expected=expected,
         judgement=judgement,

@@ -164,11 +164,15 @@ class Owes(Test, frozen=True, kw_only=True):
 
 
 class OfFact(Test, frozen=True, kw_only=True):
-    """`fact:` with one comparison. `said_by` names who must have said it; nobody in particular when empty."""
+    """`fact:` with one comparison. `said_by` names who must have said it; nobody in particular when empty.
+
+    listed: the list of paragraphs that `words` were taken from, where the text names one.
+    """
 
     fact: str
     op: str
     words: tuple[str, ...] = ()
+    listed: str = ""
     truth: bool = True
     limit: Money | None = None
     said_by: tuple[str, ...] = ()
@@ -207,9 +211,11 @@ class OfFact(Test, frozen=True, kw_only=True):
             case "within":
                 return Three.of(set(words) <= set(self.words))
             case "under":
-                return any_of([_under(word, self.words) for word in words])
+                return any_of([stands_under(word, self.words) for word in words])
             case "only_under":
-                return all_of([_under(word, self.words) for word in words])
+                return all_of([stands_under(word, self.words) for word in words])
+            case "among":
+                return Three.of(all(_tokens(word) in _numbers(self.words) for word in words))
         raise AssertionError(f"`{self.op}` does not compare lists")
 
     def ways(self, see: See, wish: Three) -> tuple[Way, ...]:
@@ -326,7 +332,12 @@ def _tokens(entry: str) -> tuple[str, ...]:
     return tuple(token.casefold() for token in _TOKENS.findall(entry))
 
 
-def _under(entry: str, paragraphs: tuple[str, ...]) -> Three:
+@functools.lru_cache(maxsize=64)
+def _numbers(paragraphs: tuple[str, ...]) -> frozenset[tuple[str, ...]]:
+    return frozenset(map(_tokens, paragraphs))
+
+
+def stands_under(entry: str, paragraphs: tuple[str, ...]) -> Three:
     """Whether `entry` stands in one of `paragraphs` or below it. Above one, it might: classify deeper.
 
     Compared token by token: `XI(a)(1)` holds `XI(a)(1)(ii)` and not `XI(a)(10)`; `X` does not hold `XI`.

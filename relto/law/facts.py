@@ -1,8 +1,8 @@
 """What is known, who said it, and what was found.
 
 A **fact** is a named value with its speaker. The law room receives facts through a `Lookup` and fetches none itself.
-The names a pack may use are the closed list below, each with its type, who can supply it, and whether the parties to a
-transfer can choose it.
+The names a pack may use are the closed list below, each with its type, who can supply it, whether the parties to a
+transfer can choose it, and from which format of packs on.
 
 * Facts about things and people are open: not stated is `UNKNOWN`.
 * Facts that an act creates (`*.attested.*`, `licensed.*`) are closed: without the act they are false. The caller says
@@ -53,7 +53,7 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
     by: tuple[str, ...] = ()
     rests_on: str | UnsetType = UNSET  # act id or digest, hex
     until: Date | None = None  # last day on which it holds, where the act or text names one
-    why: str = ""  # why it is unknown
+    why: str = ""  # why it is unknown, or the reason that was given with it
 
 
 Lookup = Callable[[str], Fact]
@@ -94,8 +94,12 @@ class Name(msgspec.Struct, frozen=True, kw_only=True):
     chosen: bool = False  # the parties to the transfer can choose another value: a destination, a purpose
     empty_is_unknown: bool = False
     never_by_person: bool = False  # contracts 3: nobody's own word suffices for nationality, clearance, employment
+    since: int = 1  # format of the packs that may name it
 
 
+# What a transfer is under the law of one state, by where it begins and where the thing is looked at (22 CFR 120.50 to
+# 120.53): out of the state, into it, from one other state to another, or from hand to hand within one other state.
+ACTIVITIES: Final = ("export", "import", "reexport", "retransfer")
 KINDS: Final = ("technical_data", "software", "hardware", "service")  # of an item
 _ID: Final = "[a-z0-9-]{1,64}"
 _CODE: Final = "[A-Z]{3}"
@@ -119,6 +123,14 @@ _NAMES: Final[tuple[tuple[str, Name], ...]] = (
         Name(type=tuple, form=_CODE, supplier="recipient_party", empty_is_unknown=True, never_by_person=True),
     ),
     (r"recipient\.employment", Name(type=str, form=_ID, supplier="recipient_party", never_by_person=True)),
+    (
+        r"recipient\.cleared",
+        Name(type=str, form=r"[A-Z]{3,8} [^\n]{1,64}", supplier="recipient_party", never_by_person=True, since=2),
+    ),
+    (
+        r"transfer\.activity",
+        Name(type=str, form="|".join(ACTIVITIES), supplier="recipient_party", since=2),
+    ),
     (r"place\.origin", Name(type=str, form=_CODE, supplier="transferor_officer", chosen=True)),
     (r"place\.(destination|access)", Name(type=str, form=_CODE, supplier="recipient_party", chosen=True)),
     (r"transfer\.(purpose|method)", Name(type=str, form=_ID, supplier="person", chosen=True)),
@@ -134,6 +146,7 @@ _PLAIN: Final = (
     *("transferor.party", "transferor.code", "transferor.organisation"),
     *("recipient.party", "recipient.code", "recipient.organisation", "recipient.nationalities", "recipient.employment"),
     *("place.origin", "place.destination", "place.access", "transfer.purpose", "transfer.method", "transfer.value"),
+    *("recipient.cleared", "transfer.activity"),
 )
 
 
@@ -154,6 +167,17 @@ def nearest_name(name: str) -> str:
 def is_closed(name: str) -> bool:
     """Whether an act creates this fact, so that it is false without one."""
     return name.startswith("licensed.") or ".attested." in name
+
+
+def activity_of(law: str, origin: Value | UnsetType, access: Value | UnsetType) -> str | UnsetType:
+    """What a transfer is under the law of this state. Unknown while one of the places is."""
+    if not isinstance(origin, str) or not isinstance(access, str):
+        return UNKNOWN
+    if law == origin:
+        return "export"
+    if law == access:
+        return "import"
+    return "retransfer" if origin == access else "reexport"
 
 
 def settled(fact: Fact, name: str) -> Fact:

@@ -141,6 +141,7 @@ class _Bench:
                 pack.reaches, Three.NO
             )  # what else is needed can be told once it is known whether the law reaches
         findings = [reach, *self._parts(f"{self.root}/general", pack.general)]
+        findings += self._contradictions([authority for authority, _ in permits])
         for authority in in_force:
             findings.extend(self._of_authority(authority, self._ground(authority)))
         ends = (
@@ -170,6 +171,30 @@ class _Bench:
         ahead = [c.valid.first for c in conditions if c.valid.first is not None and c.valid.first > self.day]
         lasts = [_last(c.valid.last) for c in _in_force(conditions, self.day)]
         return min(test.end(self.see), *lasts, *map(_day_before, ahead), END_OF_DAYS)
+
+    def _contradictions(self, permits: list[Authority]) -> Iterator[Finding]:
+        """The state licenses what an officer calls uncontrolled: one of the two is wrong, and it is said.
+
+        The answer still rests on the first of them, as ever: it could not hang on a determination being absent, since
+        learning a fact must not turn a yes into an unknown. `lint` asks that licences stand first. Format 2.
+        """
+        granted = [one for one in permits if one.kind in {"licence", "agreement"}]
+        free = [one for one in permits if one.kind == "not_controlled"]
+        if self.pack.format < 2 or not granted or not free:
+            return
+        names = [f"licensed.{one.id}" for one in granted]
+        for authority in free:
+            for test in (test for condition in authority.conditions for test in condition.tests()):
+                names += [name for name in test.names() if name.startswith("determined.")]
+        words = "one of the two is revoked: the licence, or the determination that nothing controls the item"
+        yield Finding(
+            rule=f"{self.root}/contradiction",
+            value=Three.UNKNOWN,
+            facts=tuple(self.see(name) for name in dict.fromkeys(names)),
+            deny_code="CONTRADICTION",
+            cite="; ".join(one.cite for one in (*granted, *free)),
+            needs=(Need(needs=words, of="transferor_officer", kind="revoke"),),
+        )
 
     # findings
 

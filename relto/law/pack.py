@@ -3,6 +3,8 @@
 * The text names each condition's paragraph and says in words what it asks; the test beside it is what is run.
 * A condition may be the law for some days only (`valid:`). Two conditions may share an id when no day has both: so a
   text that changed on a day stands in one pack, old and new side by side, and a determination outlives the change.
+* A text of format 2 says so (`format: 2`) and may name lists of paragraphs, approvals beside a licence, what an
+  obligation is met with, and facts that format 1 has not. A reader of format 1 refuses it as a whole.
 * Refused at loading, with file, line and column: a fact that no pack may name, a comparison that does not fit it, an
   attestation or obligation that is not declared, a rule that rests on the absence of an act, a licence without a
   licence test, a pointer with conditions.
@@ -12,13 +14,14 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from typing import Final, TypeVar
 
 import msgspec
 
 from relto.charter import text as grammar
-from relto.charter.text import Date, List, Map, Node, Span, Text
+from relto.charter.text import Date, List, Map, Node, Scalar, Span, Text
 from relto.law.condition import AllOf, AnyOf, ClearOf, Not, OfAct, OfFact, Owes, Row, Test
 from relto.law.facts import ROLES, SPEAKERS, has_form, is_closed, name_of, nearest_name
 
@@ -26,6 +29,11 @@ KINDS: Final = ("exemption", "open_licence", "licence", "agreement", "not_contro
 SUBJECTS: Final = ("transferor", "recipient")
 RESERVED: Final = ("general", "reach")
 YEARS_MAX: Final = 100
+FORMATS: Final = ("1", "2")  # docs/decisions/0050-law-packs-format-2.md
+WHEN: Final = ("before", "with", "after")
+# What a text that goes with a release may have filled in.
+BLANKS: Final = ("authority", "cite", "date", "destination", "end_user", "item", "purpose", "release", "title")
+_BLANK: Final = re.compile(r"\{([^{}]*)\}")
 ALWAYS: Final = Span()
 
 deny_code: Final = grammar.matching(r"[A-Z][A-Z0-9_]{0,39}", "a deny code: capitals, digits and `_`")
@@ -35,13 +43,42 @@ a_role: Final = grammar.choice(*ROLES, "own_party")
 
 
 class Obligation(msgspec.Struct, frozen=True, kw_only=True):
-    """What a yes under an authority brings with it."""
+    """What a yes under an authority brings with it.
+
+    fields, years: of the record to be kept. when: before the release, with it, or after it. text: what goes with the
+    release, with blanks. mark: what is put on the thing.
+    """
 
     id: str
     cite: str
     says: str
-    fields: tuple[str, ...] = ()  # of the record to be kept
-    years: int | None = None  # for which it is kept
+    fields: tuple[str, ...] = ()
+    years: int | None = None
+    when: str = ""
+    text: str = ""
+    mark: str = ""
+
+    def filled(self, blanks: Mapping[str, str]) -> str:
+        """`text` with its blanks filled in; a blank of which nothing is known stays one."""
+        return _BLANK.sub(lambda found: blanks.get(found[1]) or f"[{found[1].replace('_', ' ')}]", self.text)
+
+
+class Approval(msgspec.Struct, frozen=True, kw_only=True):
+    """A grant of the state that a condition asks for and that permits nothing by itself. Made by a `licence` act."""
+
+    id: str
+    cite: str
+    says: str
+
+
+class Paragraphs(msgspec.Struct, frozen=True, kw_only=True):
+    """Numbers of one control list, by name: those that exist, or those that carry a mark."""
+
+    id: str
+    cite: str
+    says: str
+    of: str  # the fact whose values these are: `item.entries.USA`
+    numbers: tuple[str, ...]
 
 
 class Attestation(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,6 +124,7 @@ class Authority(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
     conditions: tuple[Condition, ...] = ()
     obligations: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()  # other names by which people look for it
 
 
 class Pack(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,6 +140,9 @@ class Pack(msgspec.Struct, frozen=True, kw_only=True):
     general: tuple[Condition, ...]
     authorities: tuple[Authority, ...]
     obligations: tuple[Obligation, ...]
+    approvals: tuple[Approval, ...] = ()
+    paragraphs: tuple[Paragraphs, ...] = ()
+    format: int = 1
 
     @property
     def facts(self) -> tuple[str, ...]:
@@ -127,6 +168,8 @@ class Pack(msgspec.Struct, frozen=True, kw_only=True):
         """What each rule of the day says, by rule id: for pages and for people."""
         root = f"law.{self.jurisdiction}"
         found = {root: self.title, f"{root}/reach": f"{self.title} reaches this transfer"}
+        if self.format > 1:
+            found[f"{root}/contradiction"] = "What a licence covers is not called uncontrolled as well"
         found |= _words(f"{root}/general", self.general, day)
         for authority in self.authorities:
             if authority.valid.holds(day):
@@ -188,7 +231,11 @@ def load_pack(text: Text) -> Pack:
         reaches=root.take("reaches", loader.reach),
         general=root.take("general", loader.conditions_of(loader.pack_id), ()),
         authorities=root.take("authorities", loader.authorities),
+        approvals=loader.approvals,
+        paragraphs=tuple(loader.paragraphs.values()),
+        format=loader.format,
     )
+    loader.check_names(pack, root)
     root.done()
     return pack
 
@@ -208,13 +255,51 @@ class _Loader:
 
     def __init__(self, root: Map) -> None:
         self.pack_id = root.take("pack", grammar.word)
+        self.format = int(root.take("format", grammar.choice(*FORMATS), "1"))
         self.attestations = _unique(
             root.take("attestations", grammar.list_of(_attestation), ()), root.at("attestations")
         )
-        self.obligations = _unique(root.take("obligations", grammar.list_of(_obligation), ()), root.at("obligations"))
+        self.obligations = _unique(
+            root.take("obligations", grammar.list_of(self._obligation), ()), root.at("obligations")
+        )
+        self.approvals = self._newer(root, "approvals", _approval)
+        self.approved = {one.id for one in self.approvals}
+        self.paragraphs = {one.id: one for one in self._newer(root, "paragraphs", _paragraphs)}
         self.attested = {kind.id for kind in self.attestations}
         self.owed = {obligation.id for obligation in self.obligations}
         self.lists: dict[str, tuple[Row, ...]] = dict(root.take("lists", grammar.list_of(self._list), ()))
+
+    # what format 2 has and format 1 has not
+
+    def _newer(self, found: Map, key: str, reader: grammar.Reader[T_Named]) -> tuple[T_Named, ...]:
+        return _unique(self._in_format_2(found, key, grammar.list_of(reader, least=1), ()), found.at(key))
+
+    def _in_format_2(self, found: Map, key: str, reader: grammar.Reader[T_Any], absent: T_Any) -> T_Any:
+        if key in found and self.format < 2:
+            raise found.at(key).refuse(f"`{key}` belongs to packs of format 2", hint="write `format: 2` below `pack:`")
+        return found.take(key, reader, absent)
+
+    def _obligation(self, node: Node) -> Obligation:
+        found = grammar.mapping(node)
+        obligation = Obligation(
+            id=found.take("id", grammar.word),
+            cite=found.take("cite", grammar.text),
+            says=found.take("says", grammar.text),
+            fields=found.take("fields", grammar.list_of(field_name), ()),
+            years=found.take("years", _years, None),
+            when=self._in_format_2(found, "when", grammar.choice(*WHEN), ""),
+            text=self._in_format_2(found, "text", _with_blanks, ""),
+            mark=self._in_format_2(found, "mark", grammar.text, ""),
+        )
+        found.done()
+        return obligation
+
+    def check_names(self, pack: Pack, root: Map) -> None:
+        """An approval and an authority of one name would be one fact."""
+        for index, one in enumerate(self.approvals):
+            if one.id in {pack.id, *RESERVED, *(authority.id for authority in pack.authorities)}:
+                where = grammar.listing(root.at("approvals")).items[index]
+                raise where.refuse(f"`{one.id}` has another meaning and cannot name an approval")
 
     # what an authority is made of
 
@@ -235,6 +320,7 @@ class _Loader:
             notes=found.take("notes", grammar.list_of(grammar.text), ()),
             conditions=found.take("conditions", self.conditions_of(authority_id), ()),
             obligations=found.take("obligations", grammar.list_of(self._obligation_id), ()),
+            also=self._in_format_2(found, "also", grammar.list_of(grammar.text, least=1), ()),
         )
         found.done()
         _check_kind(authority, found)
@@ -322,7 +408,7 @@ class _Loader:
 
     def test(self, node: Node, scope: _Scope) -> Test:
         found = grammar.mapping(node)
-        kinds = ("all", "any", "not", "fact", "attested", "determined", "licensed", "clear_of", "owes")
+        kinds = ("all", "any", "not", "fact", "attested", "determined", "licensed", "approved", "clear_of", "owes")
         kind = next((kind for kind in kinds if kind in found), "")
         if not kind:
             raise found.refuse("this is not a test", hint=f"a test begins with one of {', '.join(kinds)}")
@@ -336,7 +422,7 @@ class _Loader:
                 inside = msgspec.structs.replace(scope, negated=True)
                 result = Not(part=found.take("not", lambda part: self.test(part, inside)))
             case "fact":
-                result = _fact_test(found, scope)
+                result = self._fact_test(found, scope)
             case "owes":
                 result = Owes(obligation=found.take("owes", self._obligation_id))
             case _:
@@ -356,12 +442,16 @@ class _Loader:
         said_by = found.take("said_by", _roles, scope.said_by)
         if kind == "attested":
             return self._attested(found, scope, said_by)
-        if not said_by and kind != "licensed":
+        if not said_by and kind not in {"licensed", "approved"}:
             raise found.refuse("`said_by` is missing", hint=f"name who may say it: {', '.join(ROLES)}")
         if kind == "clear_of":
             name = found.take("clear_of", grammar.word)
             rows = self.lists[_declared(name, set(self.lists), "list", found.at("clear_of"))]
             return ClearOf.of(rows, _determined(found, scope, said_by))
+        if kind == "approved":
+            name = self._in_format_2(found, "approved", grammar.word, "")
+            _declared(name, self.approved, "approval", found.at("approved"))
+            return _act(found, f"licensed.{name}", said_by or ("state",))
         found.take(kind, _true)
         if kind == "licensed":
             return _act(found, f"licensed.{scope.authority}", said_by or ("state",))
@@ -376,49 +466,66 @@ class _Loader:
         acts = tuple(_act(found, f"{side}.attested.{kind}", said_by) for side in sides)
         return acts[0] if len(acts) == 1 else AllOf(parts=acts)
 
+    def _fact_test(self, found: Map, scope: _Scope) -> OfFact:
+        name = found.take("fact", grammar.scalar)
+        if scope.subject and name.startswith("party."):
+            name = f"{scope.subject}.{name.removeprefix('party.')}"
+        known = name_of(name)
+        if known is None:
+            near = nearest_name(name)
+            hint = f"did you mean `{near}`?" if near else "the list of facts stands in the manual of the law room"
+            raise found.at("fact").refuse(f"`{grammar.shown(name)}` is not a fact that a pack may name", hint=hint)
+        if known.since > self.format:
+            raise found.at("fact").refuse(
+                f"`{name}` is a fact of packs of format {known.since}",
+                hint=f"write `format: {known.since}` below `pack:`",
+            )
+        if is_closed(name) or name.startswith("determined."):
+            hint = "write `attested:`, `determined:` or `licensed:`"
+            raise found.at("fact").refuse(f"`{name}` is made by an act, and an act has its own test", hint=hint)
+        ops = {
+            bool: ("is",),
+            str: ("is", "in"),
+            tuple: ("has", "within", "none"),
+            grammar.Money: ("at_most",),
+        }[known.type]
+        ops = (
+            (*ops, "under", "only_under", *(("among",) if self.format > 1 else ()))
+            if name.startswith("item.entries.")
+            else ops
+        )
+        op = next((key for key in found.keys if key in ops), "")
+        if not op:
+            raise found.refuse(
+                f"`{name}` is not compared with anything", hint=f"it can be compared by {', '.join(ops)}"
+            )
 
-def _fact_test(found: Map, scope: _Scope) -> OfFact:
-    name = found.take("fact", grammar.scalar)
-    if scope.subject and name.startswith("party."):
-        name = f"{scope.subject}.{name.removeprefix('party.')}"
-    known = name_of(name)
-    if known is None:
-        near = nearest_name(name)
-        hint = f"did you mean `{near}`?" if near else "the list of facts stands in the manual of the law room"
-        raise found.at("fact").refuse(f"`{grammar.shown(name)}` is not a fact that a pack may name", hint=hint)
-    if is_closed(name) or name.startswith("determined."):
-        hint = "write `attested:`, `determined:` or `licensed:`"
-        raise found.at("fact").refuse(f"`{name}` is made by an act, and an act has its own test", hint=hint)
-    ops = {
-        bool: ("is",),
-        str: ("is", "in"),
-        tuple: ("has", "within", "none"),
-        grammar.Money: ("at_most",),
-    }[known.type]
-    ops = (*ops, "under", "only_under") if name.startswith("item.entries.") else ops
-    op = next((key for key in found.keys if key in ops), "")
-    if not op:
-        raise found.refuse(f"`{name}` is not compared with anything", hint=f"it can be compared by {', '.join(ops)}")
+        def a_word(node: Node) -> str:
+            value = grammar.scalar(node)
+            if not has_form(known, value):
+                raise node.refuse(f"`{grammar.shown(value)}` cannot be a value of `{name}`")
+            return value
 
-    def a_word(node: Node) -> str:
-        value = grammar.scalar(node)
-        if not has_form(known, value):
-            raise node.refuse(f"`{grammar.shown(value)}` cannot be a value of `{name}`")
-        return value
-
-    said_by = found.take("said_by", grammar.list_of(grammar.choice(*SPEAKERS), least=1), ())
-    result = OfFact(fact=name, op=op, said_by=said_by)
-    match op:
-        case "is" if known.type is bool:
-            return msgspec.structs.replace(result, truth=found.take(op, grammar.flag))
-        case "is" | "has":
-            return msgspec.structs.replace(result, words=(found.take(op, a_word),))
-        case "none":
-            found.take(op, _true)
-            return result
-        case "at_most":
-            return msgspec.structs.replace(result, limit=found.take(op, grammar.money))
-    return msgspec.structs.replace(result, words=found.take(op, grammar.list_of(a_word, least=1)))
+        said_by = found.take("said_by", grammar.list_of(grammar.choice(*SPEAKERS), least=1), ())
+        result = OfFact(fact=name, op=op, said_by=said_by)
+        match op:
+            case "is" if known.type is bool:
+                return msgspec.structs.replace(result, truth=found.take(op, grammar.flag))
+            case "is" | "has":
+                return msgspec.structs.replace(result, words=(found.take(op, a_word),))
+            case "none":
+                found.take(op, _true)
+                return result
+            case "at_most":
+                return msgspec.structs.replace(result, limit=found.take(op, grammar.money))
+        value = found.at(op)
+        if op == "among" or (op in {"under", "only_under"} and self.format > 1 and isinstance(value, Scalar)):
+            named = found.take(op, grammar.word)
+            numbers = self.paragraphs[_declared(named, set(self.paragraphs), "list of paragraphs", value)]
+            if numbers.of != name:
+                raise value.refuse(f"`{named}` lists numbers of `{numbers.of}`, and `{name}` is asked about")
+            return msgspec.structs.replace(result, words=numbers.numbers, listed=named)
+        return msgspec.structs.replace(result, words=found.take(op, grammar.list_of(a_word, least=1)))
 
 
 def _determined(found: Map, scope: _Scope, said_by: tuple[str, ...]) -> OfAct:
@@ -475,17 +582,40 @@ def _attestation(node: Node) -> Attestation:
     return attestation
 
 
-def _obligation(node: Node) -> Obligation:
+def _approval(node: Node) -> Approval:
     found = grammar.mapping(node)
-    obligation = Obligation(
+    approval = Approval(
         id=found.take("id", grammar.word),
         cite=found.take("cite", grammar.text),
         says=found.take("says", grammar.text),
-        fields=found.take("fields", grammar.list_of(field_name), ()),
-        years=found.take("years", _years, None),
     )
     found.done()
-    return obligation
+    return approval
+
+
+def _paragraphs(node: Node) -> Paragraphs:
+    found = grammar.mapping(node)
+    of = found.take("of", grammar.matching(r"item\.entries\.[A-Z]{3}", "control entries: `item.entries.USA`"))
+    known = name_of(of)
+    assert known is not None
+    number = grammar.matching(known.form, "the number of a paragraph: `XI(a)(1)`")
+    paragraphs = Paragraphs(
+        id=found.take("id", grammar.word),
+        cite=found.take("cite", grammar.text),
+        says=found.take("says", grammar.text),
+        of=of,
+        numbers=found.take("numbers", grammar.list_of(number, least=1)),
+    )
+    found.done()
+    return paragraphs
+
+
+def _with_blanks(node: Node) -> str:
+    text = grammar.text(node)
+    for blank in _BLANK.findall(text):
+        if blank not in BLANKS:
+            raise node.refuse(f"`{grammar.shown(blank)}` is not a blank", hint=f"blanks: {', '.join(BLANKS)}")
+    return text
 
 
 def _years(node: Node) -> int:
@@ -506,7 +636,8 @@ def _declared(name: str, known: set[str], what: str, node: Node) -> str:
     return name
 
 
-T_Named = TypeVar("T_Named", Obligation, Attestation, Authority, Row)
+T_Any = TypeVar("T_Any")
+T_Named = TypeVar("T_Named", Obligation, Attestation, Authority, Row, Approval, Paragraphs)
 
 
 def _unique(found: tuple[T_Named, ...], node: Node) -> tuple[T_Named, ...]:

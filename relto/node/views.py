@@ -18,7 +18,7 @@ from relto import acts
 from relto.acts import Proposal, Register, Stated
 from relto.law import Fact, Finding
 from relto.node.watch import Standing
-from relto.release import Decision, Impact, Question, Row, Withdrawal, date_of
+from relto.release import Decision, Impact, Question, Row, Withdrawal, date_of, owed
 
 View = dict[str, Any]
 
@@ -82,6 +82,7 @@ def decision_view(register: Register, question: Question, decision: Decision) ->
         "findings": [finding_view(one) for one in decision.findings],
         "authorities": plain(decision.authorities),
         "obligations": list(decision.obligations),
+        "owed": plain(owed(register, question, decision)),
         "valid_until": None if isinstance(decision.valid_until, UnsetType) else decision.valid_until,
         "changes": [
             {

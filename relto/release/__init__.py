@@ -20,6 +20,7 @@ from relto.release.audit import Audited, audit
 from relto.release.cases import run_charter_cases
 from relto.release.decide import decide
 from relto.release.impact import Impact, Withdrawal, assume, impact, rehearse_withdrawal
+from relto.release.owed import Owed, owed, owed_of
 from relto.release.question import ENGINE, EXIT, Answer, Change, Decision, Question, date_of, decision_id
 from relto.release.search import (
     Declared,
@@ -46,6 +47,7 @@ __all__ = [
     "Decision",
     "Declared",
     "Impact",
+    "Owed",
     "Page",
     "Question",
     "Row",
@@ -59,6 +61,8 @@ __all__ = [
     "impact",
     "live",
     "newest",
+    "owed",
+    "owed_of",
     "pairs",
     "rehearse_withdrawal",
     "rosters",

@@ -29,7 +29,7 @@ from relto.charter import Charter
 from relto.charter.text import Money, Span
 from relto.errors import NotFound, Refused
 from relto.label import Label, Level
-from relto.law import UNKNOWN, Fact, Judgement, Says, Three, Used, Value, absent, evaluate
+from relto.law import UNKNOWN, Fact, Judgement, Says, Three, Used, Value, absent, activity_of, evaluate
 from relto.law import Licence as LawLicence
 from relto.law import covers as licence_covers
 from relto.release.question import ENGINES, Question, day_before
@@ -356,6 +356,18 @@ def _clearance(one: Someone) -> Fact:
     return one.said("clearance", f"{held.system} {held.level} until {held.until}", until=day_before(held.until))
 
 
+def _cleared(one: Someone) -> Fact:
+    """The clearance as laws compare it: by its name alone, its end beside it."""
+    held = one.to.clearance
+    if isinstance(held, UnsetType):
+        return msgspec.structs.replace(one.said("clearance", UNSET), name="recipient.cleared")
+    until = None if isinstance(held.until, UnsetType) else day_before(held.until)
+    fact = one.said("clearance", f"{held.system} {held.level}", until=until)
+    if until is not None and until < one.day:
+        return _unknown("recipient.cleared", f"the clearance ended on {held.until}")
+    return msgspec.structs.replace(fact, name="recipient.cleared")
+
+
 def _ledger(one: Someone) -> Fact:
     known, name = one.known, "recipient.ledger"
     if known is None:
@@ -373,6 +385,7 @@ _OF_RECIPIENT: Final[Mapping[str, Callable[[Someone], Fact]]] = {
     "recipient.employment": lambda s: s.said("employment", s.to.employment),
     "recipient.nationalities": _nationalities,
     "recipient.clearance": _clearance,
+    "recipient.cleared": _cleared,
     "recipient.ledger": _ledger,
     "place.destination": lambda s: _code("place.destination", s.charter, s.to.party if s.known else ""),
 }
@@ -433,6 +446,8 @@ def made_of(name: str, law: str = "") -> tuple[str, ...]:
         return ("transferor.organisation", "recipient.organisation", *value, named, "item.draws")
     if name == "transfer.value":
         return ("item.value", "question.value")
+    if name == "transfer.activity":
+        return ("place.origin", "place.access")
     return (name,)
 
 
@@ -534,6 +549,8 @@ class Case:
             return self._licensed(name, law)
         if name == "transfer.value":
             return self._value()
+        if name == "transfer.activity":
+            return self._activity(law)
         if name in _OF_QUESTION:
             return _OF_QUESTION[name](self.question)
         return self.thing.fact(name) if name.startswith(ITEM_SIDE) else self.someone.fact(name)
@@ -589,6 +606,14 @@ class Case:
                 return msgspec.structs.replace(fact, name="transfer.value")
         return _unknown("transfer.value", "no value is stated")
 
+    def _activity(self, law: str) -> Fact:
+        """What the transfer is under this law, by where it begins and where the thing is looked at."""
+        origin, access = (self.fact(side).value for side in made_of("transfer.activity"))
+        word = activity_of(law, origin, access)
+        if isinstance(word, UnsetType):
+            return _unknown("transfer.activity", "it is not known where it begins or where it is looked at")
+        return Fact(name="transfer.activity", value=word, says=Says.QUESTION)
+
     def _attested(self, name: str, law: str) -> Fact:
         side, _, claim = name.partition(".attested.")
         owner, to = self.text("item.owner"), self.text("recipient.party")
@@ -642,7 +667,11 @@ class Case:
         said = next((one for one in told if not one.terms.holds), told[0])
         agreed = [one for one in told if one.terms.holds == said.terms.holds]
         by = sorted({role for one in agreed for role in self._roles(one.party, law)})
-        return Fact(name=name, value=said.terms.holds, says=Says.ACT, by=tuple(by), rests_on=said.act)
+        # The reason travels with the answer: "not controlled" is recorded with the same care as a permit.
+        why = f"{said.party}: {said.terms.reason.splitlines()[0][:200]}"
+        if against := [one for one in told if one.terms.holds != said.terms.holds]:
+            why += "; contradicted by " + ", ".join(f"{one.party} ({one.act[:8]})" for one in against)
+        return Fact(name=name, value=said.terms.holds, says=Says.ACT, by=tuple(by), rests_on=said.act, why=why)
 
     def _roles(self, party: str, law: str) -> frozenset[str]:
         """In whose name a party speaks about this item under this law."""

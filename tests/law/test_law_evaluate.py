@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from relto import errors
 from relto.charter import Money, read
 from relto.charter.text import list_of
-from relto.law import UNKNOWN, Fact, Says, Three, absent, cases, evaluate, load_pack
+from relto.law import UNKNOWN, Fact, Says, Three, absent, activity_of, cases, evaluate, load_pack
 from relto.law.facts import ROLES, is_closed, name_of
 
 NO, UNKNOWN3, YES = Three.NO, Three.UNKNOWN, Three.YES
@@ -406,7 +406,11 @@ def worlds_of(pack):
     if pack is PACK:
         return [GOOD]
     cases_text = read((PACKS / pack.id / "cases.yaml").read_bytes(), pack.id)
-    return [facts for _, facts in cases_text.root.take("worlds", list_of(cases._world))]
+    return [
+        {"transfer.activity": activity_of(pack.jurisdiction, facts.get("place.origin"), facts.get("place.access"))}
+        | facts
+        for _, facts in cases_text.root.take("worlds", list_of(cases._world))
+    ]
 
 
 def facts_of(pack, data):
