@@ -280,6 +280,10 @@ class Known(NamedTuple):
     law: OfLaw | None = None
 
 
+# What a law's own answer reads, whatever its text does.
+EVERY_LAW: Final = frozenset({"item.owner", "transferor.organisation", "recipient.organisation", "recipient.party"})
+
+
 class Kernel:
     """Decisions for one register on one day, asked in one way. `after` gives the same for a later register.
 
@@ -300,7 +304,7 @@ class Kernel:
         usual = not asking.purpose
         sides = set(DENIED).union(*(rule.sides for rule in self.rules.values()))
         for one in self.charter.jurisdictions:
-            sides |= law_reads(self.world, one.id, self.date)
+            sides |= law_reads(self.world, one.id, self.date) | EVERY_LAW
         reads = tuple(sorted(sides))
         self.classes = Classes(tuple(one for one in reads if _of_item(one, usual=usual)))
         rest = tuple(one for one in reads if not _of_item(one, usual=usual))
@@ -459,7 +463,7 @@ class Kernel:
         )
         plain = {
             side for name in (pack.facts if pack else ()) if name not in granted for side in made_of(name, id_)
-        } | {"item.owner", "transferor.organisation", "recipient.organisation", "recipient.party"}
+        } | EVERY_LAW
         whole = Factor(f"law.{id_}", sorted(plain), _by_rule(OWNER), not self.asking.purpose)
         self.factors[whole.id] = whole
         tree = None
