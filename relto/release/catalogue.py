@@ -10,6 +10,7 @@ apart from its name and from the acts that it rests on.
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
@@ -56,11 +57,7 @@ class Rows(Struct, frozen=True, kw_only=True):
     own: Mapping[tuple[str, ...], Own] = {}
 
     def registered_by(self, row: int) -> str:
-        low, high = 0, len(self.tables)
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (middle, high) if self.tables[middle][0] <= row else (low, middle)
-        return self.tables[low][1]
+        return self.tables[bisect.bisect_right(self.tables, row, key=lambda one: one[0]) - 1][1]
 
     def own_act(self, token: tuple[str, ...], row: int) -> str:
         """Empty where this row has none."""
@@ -77,11 +74,10 @@ class Part:
     def __init__(self, names: Names, classes: Numbers, count: int) -> None:
         self.names = names
         self.rank_of = np.argsort(classes, kind="stable").astype(np.int32)  # by number
-        self.number_of = np.empty(len(names), dtype=np.int32)  # by rank
-        self.number_of[self.rank_of] = np.arange(len(names), dtype=np.int32)
         self.sizes = np.bincount(classes, minlength=count).astype(np.int64)
         self.starts = np.concatenate(([0], np.cumsum(self.sizes)[:-1])) if count else np.zeros(0, np.int64)
         kind = np.uint16 if count < 2**16 else np.uint32
+        self.class_by_rank = classes.astype(kind)
         self.class_of = np.repeat(np.arange(count, dtype=kind), self.sizes)  # by number
         self.hidden = np.zeros(0, dtype=np.int32)  # numbers of what stands elsewhere by now
 
@@ -100,7 +96,7 @@ class Part:
     def without(self, names: Sequence[bytes]) -> Part:
         """The same without some of its items."""
         ranks = [rank for name in names if (rank := self.rank(name)) >= 0]
-        numbers = np.setdiff1d(self.number_of[ranks], self.hidden) if ranks else np.zeros(0, np.int32)
+        numbers = np.setdiff1d(np.array([self.number(rank) for rank in ranks], np.int32), self.hidden)
         if not len(numbers):
             return self
         made = object.__new__(Part)
@@ -113,6 +109,12 @@ class Part:
         """Where a name stands, or -1. Compared by bytes."""
         at = int(np.searchsorted(self.names, np.bytes_(name)))
         return at if at < len(self.names) and self.names[at] == name else -1
+
+    def number(self, rank: int) -> int:
+        """The dense number of an item: within its class items stand in the order of names."""
+        of = int(self.class_by_rank[rank])
+        first, count = int(self.starts[of]), int(self.starts[of + 1] if of + 1 < len(self.starts) else len(self.names))
+        return first + int(np.searchsorted(self.rank_of[first:count], rank))
 
     def numbers(self, classes: NDArray[np.intp]) -> Numbers:
         """All items of these classes (ascending), by number."""

@@ -66,7 +66,7 @@ class Compared:
         moved = sorted(
             name for name in old.keys() | new.keys() if old.get(name, ABSENT) != new.get(name, ABSENT)
         ) if old is not new else []  # fmt: skip
-        self.classes = len(self.old.classes.rows)
+        self.classes = len(self.old.classes)
         sizes = sum(part.sizes for part in self.old.parts)
         was = np.array([self._class_in(self.old, name) for name in moved], dtype=np.int64)
         now = np.array([new.get(name, ABSENT) for name in moved], dtype=np.int64)
@@ -81,7 +81,7 @@ class Compared:
         if name in kernel.shown:
             return kernel.shown[name]
         rank = kernel.large.rank(name) if kernel.large is not None else -1
-        return int(kernel.large.class_of[kernel.large.number_of[rank]]) if kernel.large and rank >= 0 else ABSENT
+        return int(kernel.large.class_by_rank[rank]) if kernel.large is not None and rank >= 0 else ABSENT
 
     def _of_two(self) -> None:
         """Numbered each for itself: items are paired by name, those of a table by their row."""
@@ -90,14 +90,14 @@ class Compared:
         for name in names:
             groups.setdefault((self._class_in(self.old, name), self._class_in(self.new, name)), []).append(name)
         if self.old.large is not None and self.new.large is not None:
-            sides = [one.class_of[one.number_of].astype(np.int64) for one in (self.old.large, self.new.large)]
-            key = sides[0] * len(self.new.classes.rows) + sides[1]
+            sides = [one.class_by_rank.astype(np.int64) for one in (self.old.large, self.new.large)]
+            key = sides[0] * len(self.new.classes) + sides[1]
             hidden = np.zeros(len(key), dtype=bool)
             for one in (self.old.large, self.new.large):
                 hidden[one.rank_of[one.hidden]] = True
             for which in np.unique(key[~hidden]):
                 ranks = np.flatnonzero((key == which) & ~hidden)
-                pair = (int(which) // len(self.new.classes.rows), int(which) % len(self.new.classes.rows))
+                pair = (int(which) // len(self.new.classes), int(which) % len(self.new.classes))
                 groups.setdefault(pair, []).extend(self.old.large.names[ranks].tolist())
         self.was = np.array([pair[0] for pair in groups], dtype=np.int64)
         self.now = np.array([pair[1] for pair in groups], dtype=np.int64)

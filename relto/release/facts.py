@@ -113,18 +113,6 @@ class Thing:
     def project(self) -> str:
         return self._item.facts.project
 
-    @property
-    def label(self) -> Label:
-        """Its own, in force."""
-        return self._item.label
-
-    def seen_in(self, world: World) -> Thing:
-        """The same item in another register that states the same of it."""
-        made = object.__new__(Thing)
-        made.__dict__.update(self.__dict__)
-        made.world = world
-        return made
-
     def act(self, kind: str) -> str:
         """The act by which it is registered, labelled or retired."""
         return {"register": self._item.act, "label": self._item.label_act, "retired": self._item.retired}[kind]

@@ -131,8 +131,8 @@ def _rectangle(found: Compared, flip: Flip) -> Rectangle:
     counted: dict[tuple[str, str], int] = {}
     for at in flip.cohorts:
         which, kernel = (found.now, found.new) if found.now[at] >= 0 else (found.was, found.old)
-        thing = kernel.classes.things[int(which[at])]
-        key = (thing.project, str(thing.label))
+        item = kernel.classes.items[int(which[at])]
+        key = (item.facts.project, str(item.label))
         counted[key] = counted.get(key, 0) + int(found.sizes[at])
     return Rectangle(
         gained=flip.gained,

@@ -20,7 +20,7 @@ Source: contracts of the design, sections 4, 11, 12; facts of the design on atta
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -28,13 +28,13 @@ import numpy as np
 from msgspec import UNSET, UnsetType
 from numpy.typing import NDArray
 
-from relto.acts import ItemState, LicenceState, RecipientClass, Register
+from relto.acts import ItemState, LicenceState, RecipientClass, Register, RegisterItem
 from relto.charter import Charter
 from relto.errors import NotFound
-from relto.law import Fact, Finding, Three, outline
+from relto.law import Fact, Finding, Need, Three, outline
 from relto.law.condition import AllOf, AnyOf, ClearOf, Not, See, Test
 from relto.release.catalogue import Part, Rows, name_of
-from relto.release.decide import OfLaw, answer_of, conclude, ends_of, judge, of_law, run_denied, run_rule
+from relto.release.decide import OfLaw, conclude, ends_of, judge, of_law, run_denied, run_rule
 from relto.release.facts import (
     ITEM_SIDE,
     Case,
@@ -47,8 +47,31 @@ from relto.release.facts import (
     made_of,
     text_on,
 )
-from relto.release.question import Answer, Decision, Method, Question, date_of, day_before, fact_row, id_text
-from relto.release.rules import BEFORE_LAW, DENIED, FRESH, OWNER, Found, Rule
+from relto.release.question import (
+    Answer,
+    Decision,
+    Method,
+    Question,
+    date_of,
+    day_before,
+    fact_row,
+    id_text,
+    is_conjunct,
+)
+from relto.release.rules import (
+    BEFORE_LAW,
+    DENIED,
+    FRESH,
+    LEDGERS,
+    OWNER,
+    SUSPENSIONS,
+    Rule,
+    Stop,
+    ledgers,
+    recalls,
+    retired,
+    suspensions,
+)
 from relto.release.search import place_of, usual, usual_purpose
 from relto.release.world import Reading, World, world_of
 
@@ -58,6 +81,7 @@ ANSWERS: Final[tuple[Answer, ...]] = ("deny", "undetermined", "permit")
 RANK: Final = {Three.NO: 0, Three.UNKNOWN: 1, Three.YES: 2}
 NOT_YET: Final = 127  # a cell nobody has asked for
 PERMIT: Final = 2
+THINGS: Final = 1024  # items whose facts are kept at hand
 PINNED: Final = 256  # classes that hold on to earlier registers, before all is computed anew
 PLACE, PURPOSE = "place.access", "transfer.purpose"
 
@@ -70,50 +94,71 @@ class Asking(NamedTuple):
     method: Method = "key"
 
 
-class Cell:
+class Cell(NamedTuple):
     """What one rule found for one pair of classes, and what it read of the register to find it."""
 
-    __slots__ = ("found", "item", "readings", "value")
+    value: int
+    readings: tuple[Reading, ...]
+    found: Any = None
 
-    def __init__(self, value: int, found: Any, readings: tuple[Reading, ...], item: str) -> None:
-        self.value, self.found, self.readings, self.item = value, found, readings, item
 
-
+Run = Callable[[Case], tuple[int, Any]]
 Key = tuple[int, int, int]  # item class and recipient class under a rule, whose law reaches
+
+
+class Split:
+    """The classes of a catalogue under some facts of items.
+
+    subs: class of the catalogue -> class under these facts; firsts: a class of the catalogue for each of these.
+    """
+
+    def __init__(self, names: tuple[str, ...], subs: Numbers, firsts: Numbers) -> None:
+        self.names, self.subs, self.firsts = names, subs, firsts
+
+    def widened(self, columns: Mapping[str, Numbers]) -> Split:
+        """For one class that was added to the catalogue, the last."""
+        same = np.ones(len(self.subs), dtype=bool)
+        for name in self.names:
+            column = columns[name]
+            same &= column[: len(same)] == column[-1]
+        at = int(np.argmax(same)) if len(same) else 0
+        if len(same) and same[at]:
+            return Split(self.names, np.append(self.subs, self.subs[at]), self.firsts)
+        subs = np.append(self.subs, np.int32(len(self.firsts)))
+        return Split(self.names, subs, np.append(self.firsts, np.int32(len(self.subs))))
 
 
 class Factor:
     """One rule over item classes and recipient classes, each by the facts that the rule reads.
 
-    subs: class of the catalogue -> class under this rule; firsts: a class of the catalogue for each of these.
     rows: class of recipient -> what the rule found, by item class under it.
     """
 
-    def __init__(self, id_: str, sides: Iterable[str], run: Callable[[Case], tuple[int, Any]], usual: bool) -> None:  # noqa: FBT001
+    def __init__(self, id_: str, sides: Iterable[str], run: Run, usual: bool) -> None:  # noqa: FBT001
         sides = tuple(dict.fromkeys(sides))
         self.id, self.run = id_, run
         self.of_item = tuple(one for one in sides if _of_item(one, usual=usual))
         self.of_rest = tuple(one for one in sides if not _of_item(one, usual=usual))
         self.cells: dict[Key, Cell] = {}
         self.rows: dict[int, Bytes] = {}
-        self.subs, self.firsts = np.zeros(0, np.int32), np.zeros(0, np.int32)
+        self.people: list[int] = []  # class of each recipient under this rule
+        self.split = Split((), np.zeros(0, np.int32), np.zeros(0, np.int32))
 
-    def number(self, classes: Classes) -> None:
-        self.subs, self.firsts = classes.combined(self.of_item)
+    @property
+    def subs(self) -> Numbers:
+        return self.split.subs
 
-    def widen(self, classes: Classes) -> None:
-        """For one class that was added to the catalogue."""
-        row = classes.rows[-1]
-        same = np.ones(len(self.subs), dtype=bool)
-        for name in self.of_item:
-            same &= classes.columns[name][: len(self.subs)] == row[classes.names.index(name)]
-        at = int(np.argmax(same)) if len(same) else 0
-        if len(same) and same[at]:
-            self.subs = np.append(self.subs, self.subs[at])
-            return
-        self.subs = np.append(self.subs, np.int32(len(self.firsts)))
-        self.firsts = np.append(self.firsts, np.int32(len(classes.rows) - 1))
-        self.rows = {key: np.append(row, np.int8(NOT_YET)) for key, row in self.rows.items()}
+    @property
+    def firsts(self) -> Numbers:
+        return self.split.firsts
+
+    def over(self, split: Split) -> None:
+        """The same rule over the classes of a later catalogue."""
+        more = len(split.firsts) - len(self.split.firsts)
+        self.split = split
+        if more and self.rows:
+            fill = np.full(more, NOT_YET, dtype=np.int8)
+            self.rows = {key: np.concatenate((row, fill)) for key, row in self.rows.items()}
 
     def fork(self) -> Factor:
         made = object.__new__(Factor)
@@ -136,35 +181,65 @@ class Classes:
     """Item classes as columns: for each fact that something reads, the number of its view."""
 
     def __init__(self, names: tuple[str, ...]) -> None:
-        self.names = names
+        groups = _grouped(names)
+        self.names = tuple(name for held, _ in groups for name in held)
+        self._groups, self._plain = groups, frozenset(groups[0][0]) if groups else frozenset()
+        self._alike: dict[Any, list[int]] = {}
         self.views: dict[str, dict[Any, int]] = {name: {} for name in names}
-        self.known: dict[tuple[int, ...], int] = {}
-        self.rows: list[tuple[int, ...]] = []
-        self.things: list[Thing] = []  # one item of each
-        self.columns: dict[str, Numbers] = {}
+        self.known: dict[bytes, int] = {}
+        self.items: list[ItemState] = []  # one of each
+        self.columns: dict[str, Numbers] = {name: np.zeros(0, np.int32) for name in names}
+        self._rows: list[list[int]] = []  # since the columns were made
 
-    def of(self, thing: Thing, purpose: str) -> int:
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def of(self, thing: Thing, item: ItemState, purpose: str) -> int:
         """The class of an item, a new one if no item was like it."""
-        row = []
-        for name in self.names:
-            view = purpose if name == PURPOSE else view_of(thing, name)
-            numbers = self.views[name]
-            row.append(numbers.setdefault(view, len(numbers)))
-        key = tuple(row)
-        if key not in self.known:
-            self.known[key] = len(self.rows)
-            self.rows.append(key)
-            self.things.append(thing)
-        return self.known[key]
+        stated = alike(thing.world, item)
+        row: list[int] = []
+        for names, named in self._groups:
+            # What no act names has the same facts as all that are stated alike.
+            key = (
+                None
+                if stated is None or named(thing.world, item)
+                else (names[:1], stated if names[0] in self._plain else ())
+            )
+            part = self._alike.get(key) if key is not None else None
+            if part is None:
+                part = [self._number(thing, name, purpose) for name in names]
+                if key is not None:
+                    self._alike[key] = part
+            row += part
+        packed = hashlib.blake2b(np.array(row, dtype=np.int32).tobytes(), digest_size=16).digest()
+        if packed not in self.known:
+            self.known[packed] = len(self.items)
+            self.items.append(item)
+            self._rows.append(row)
+        return self.known[packed]
+
+    def _number(self, thing: Thing, name: str, purpose: str) -> int:
+        view = purpose if name == PURPOSE else view_of(thing, name)
+        numbers = self.views[name]
+        return numbers.setdefault(view, len(numbers))
 
     def close(self) -> None:
         """Columns from rows; again after classes were added."""
-        table = np.array(self.rows, dtype=np.int32).reshape(len(self.rows), len(self.names))
-        self.columns = {name: np.ascontiguousarray(table[:, n]) for n, name in enumerate(self.names)}
+        if self._rows:
+            more = np.array(self._rows, dtype=np.int32)
+            self.columns = {name: np.concatenate((self.columns[name], more[:, n])) for n, name in enumerate(self.names)}
+            self._rows = []
 
-    def combined(self, names: Sequence[str]) -> tuple[Numbers, Numbers]:
-        """(class under these facts for each class, one class for each of those)."""
-        key, top = np.zeros(len(self.rows), dtype=np.int64), 1
+    def reorder(self, order: Sequence[int]) -> None:
+        """order: for each new number the old one."""
+        new = {old: number for number, old in enumerate(order)}
+        self.items = [self.items[old] for old in order]
+        self.known = {key: new[old] for key, old in self.known.items()}
+        self.columns = {name: column[np.array(order, dtype=np.int32)] for name, column in self.columns.items()}
+
+    def split(self, names: tuple[str, ...]) -> Split:
+        """Classes under these facts only."""
+        key, top = np.zeros(len(self), dtype=np.int64), 1
         for name in names:
             size = max(len(self.views[name]), 1)
             if top > 2**62 // size:
@@ -172,14 +247,47 @@ class Classes:
                 top = len(found)
             key, top = key.reshape(-1) * size + self.columns[name], top * size
         _, firsts, subs = np.unique(key, return_index=True, return_inverse=True)
-        return subs.astype(np.int32).reshape(-1), firsts.astype(np.int32)
+        return Split(names, subs.astype(np.int32).reshape(-1), firsts.astype(np.int32))
 
     def fork(self) -> Classes:
         made = Classes(self.names)
         made.views = {name: dict(numbers) for name, numbers in self.views.items()}
-        made.known, made.rows, made.things = dict(self.known), list(self.rows), list(self.things)
-        made.columns = self.columns
+        made.known, made.items, made.columns = dict(self.known), list(self.items), self.columns
         return made
+
+
+# Of two items that agree in all but these no fact of `Thing` differs, as long as no act names one of them.
+_IDENTITY: Final = frozenset(
+    {"v", "author", "log", "at", "readers", "partnership", "under", "item", "version", "opaque", "title", "label"}
+)
+_STATED: Final = tuple(name for name in RegisterItem.__struct_fields__ if name not in _IDENTITY)
+
+
+def alike(world: World, item: ItemState) -> Any:
+    """What is stated of an item; None where more than that and the acts that name it makes up its facts."""
+    facts = item.facts
+    if world.disputes or item.retired or facts.derived:
+        return None
+    stated = [getattr(facts, name) for name in _STATED]
+    return (item.party, item.label, *(tuple(sorted(one.items())) if isinstance(one, dict) else one for one in stated))
+
+
+Named = Callable[[World, ItemState], bool]
+_NAMED: Final[tuple[tuple[tuple[str, ...], Named], ...]] = (
+    (("item.judged/", "item.approved"), lambda world, item: bool(world.determinations(item.id, item.version))),
+    (("item.licences/", "item.draws"), lambda world, item: bool(world.licences(item.id))),
+    (("item.recalled",), lambda world, item: bool(world.recalls(item.id, item.version))),
+)
+
+
+def _grouped(names: Iterable[str]) -> list[tuple[tuple[str, ...], Named]]:
+    """Facts by the acts that make them: first those that are stated."""
+    by_act = tuple(start for starts, _ in _NAMED for start in starts)
+    groups: list[tuple[tuple[str, ...], Named]] = [
+        (tuple(name for name in names if not name.startswith(by_act)), lambda world, item: False)
+    ]
+    groups += [(tuple(name for name in names if name.startswith(starts)), named) for starts, named in _NAMED]
+    return [(held, named) for held, named in groups if held]
 
 
 def view_of(thing: Thing, name: str) -> Any:
@@ -270,11 +378,18 @@ class Law(NamedTuple):
 
 
 class Known(NamedTuple):
-    """What is kept of a rule for a pair of classes: for other items of the class only the acts are exchanged."""
+    """What is kept of a rule for a pair of classes: for other items of the class only the acts are exchanged.
 
+    text: the rows of the decision id, cut where acts of the item stand. slots: by finding, which of its facts are
+    which of `facts`. Numbers in `text` and `facts` are places in `tokens`.
+    """
+
+    value: int
     findings: tuple[Finding, ...]
-    slots: tuple[tuple[tuple[int, Token], ...], ...]  # by finding: (fact, which act of the item it rests on)
-    text: tuple[bytes | Token, ...]  # the rows of the decision id, cut where acts of the item stand
+    tokens: tuple[Token, ...]  # which acts of the item it rests on
+    facts: tuple[tuple[Fact, int], ...]
+    slots: tuple[tuple[int, tuple[tuple[int, int], ...]], ...]
+    text: tuple[bytes | int, ...]
     ends: tuple[str, ...]
     named: str  # the item that its words name, if they name one
     law: OfLaw | None = None
@@ -312,79 +427,101 @@ class Kernel:
         self.factors: dict[str, Factor] = {}
         for rule in (*BEFORE_LAW, OWNER, *self.more):
             self._factor(rule.id, rule.sides, _by_rule(rule))
-        self.plain = tuple(self.factors.values())
+        self.shown_plain = tuple(self.factors.values())
+        self.plain = self.shown_plain
+        self.stopping = tuple(
+            self._factor(f"denied {n}", sides, _by_stops(stops)) for n, (sides, stops) in enumerate(STOPS)
+        )
+        self.plain += self.stopping
+        clause = self.charter.suspension.clause
+        nothing = Finding(rule="denied", clause=clause, value=Three.YES)
+        self._unstopped = _keep_plain(nothing)
         self._factor("denied", DENIED, _by_denied)
+        self._factor("ledgers", LEDGERS, _by_stops(ledgers))
         self._factor("fresh", FRESH.sides, _by_rule(FRESH))
         self.laws = tuple(self._law(one) for one in sorted(one.id for one in self.charter.jurisdictions))
-        self.pinned: set[int] = set()  # classes whose item was of them in an earlier register
-        self.behind: dict[Reading, dict[tuple[str, Any], None]] = {}  # the cells that rest on a reading
+        self.pinned: dict[int, Thing] = {}  # classes whose item was of them in an earlier register
+        self.behind: dict[Reading, set[tuple[Reading, ...]]] = {}  # the sets of readings that a reading is part of
+        self.resting: dict[tuple[Reading, ...], dict[tuple[str, Any], None]] = {}  # the cells that rest on such a set
         self.line = object()  # shared with kernels of later registers that number classes alike
         self._answers: dict[int, Bytes] = {}
         self._laws: dict[tuple[str, int], tuple[Bytes, Bytes]] = {}
         self._known: dict[tuple[Any, ...], Known] = {}
+        self._things: dict[int, Thing] = {}
         self._load()
 
-    def _factor(self, id_: str, sides: Iterable[str], run: Callable[[Case], tuple[int, Any]]) -> Factor:
+    def _factor(self, id_: str, sides: Iterable[str], run: Run) -> Factor:
         return self.factors.setdefault(id_, Factor(id_, sorted(sides), run, not self.asking.purpose))
 
     # ---- items
 
     def _load(self) -> None:
         """Classes of all items; then columns, and each rule's own classes."""
-        self.singles: dict[bytes, tuple[Thing, int]] = {}
+        self.singles: dict[bytes, tuple[ItemState, int]] = {}
         for item in _every(self.register, self.register.items):
             self._single(item)
-        kinds = [self._class_of(self._thing(one)) for one in (self.table.kinds if self.table else ())]
+        kinds = [self._class_of(one) for one in (self.table.kinds if self.table else ())]
         self._in_label_order(kinds)
-        self.classes.close()
+        self.splits = {names: self.classes.split(names) for names in {one.of_item for one in self.factors.values()}}
         for factor in self.factors.values():
-            factor.number(self.classes)
+            factor.over(self.splits[factor.of_item])
+        self.direct = self._marked()
         self.small = self._part()
         self.large = None
         if self.table is not None:
-            self.large = Part(self.table.names, np.array(kinds, np.int32)[self.table.like], len(self.classes.rows))
+            self.large = Part(self.table.names, np.array(kinds, np.int32)[self.table.like], len(self.classes))
             self.large = self.large.without(list(self.singles))
+
+    def _marked(self) -> NDArray[np.bool_]:
+        """Classes of items under orders or with approvals: their decisions name acts of the pair, and are not kept."""
+        found = np.zeros(len(self.classes), dtype=bool)
+        for name in ("item.recalled", "item.approved"):
+            if name in self.classes.views:
+                empty = [n for view, n in self.classes.views[name].items() if view[0] == ((),)]
+                found |= ~np.isin(self.classes.columns[name], empty)
+        return found
+
+    def thing(self, number: int) -> Thing:
+        """The facts of one item of a class."""
+        if number in self.pinned:
+            return self.pinned[number]
+        held = self._things.get(number)
+        if held is None:
+            if len(self._things) >= THINGS:
+                self._things.clear()
+            held = self._things[number] = self._thing(self.classes.items[number])
+        return held
 
     def _thing(self, item: ItemState) -> Thing:
         return Thing(self.world, self.charter, item, self.date)
 
-    def _class_of(self, thing: Thing) -> int:
-        purpose = "" if self.asking.purpose else usual_purpose(self.charter, str(thing.fact("item.project").value))
-        return self.classes.of(thing, purpose)
+    def _class_of(self, item: ItemState) -> int:
+        purpose = "" if self.asking.purpose else usual_purpose(self.charter, item.facts.project)
+        return self.classes.of(self._thing(item), item, purpose)
 
     def _single(self, item: ItemState) -> None:
-        thing = self._thing(item)
-        self.singles[name_of(item.id, item.version)] = (thing, self._class_of(thing))
+        self.singles[name_of(item.id, item.version)] = (item, self._class_of(item))
 
     def _in_label_order(self, kinds: list[int]) -> None:
         """Renumbers classes: project, then label, then in the order in which they were found."""
         classes = self.classes
-        at = [classes.names.index(name) for name in ("item.project", "item.levels", "item.releasable", "item.tags")]
-        words = [
-            [repr(view) for view in sorted(classes.views[classes.names[n]], key=classes.views[classes.names[n]].get)]  # type: ignore[arg-type]
-            for n in at
-        ]
-        order = sorted(
-            range(len(classes.rows)), key=lambda c: ([words[k][classes.rows[c][n]] for k, n in enumerate(at)], c)
-        )
-        new = [0] * len(order)
-        for number, old in enumerate(order):
-            new[old] = number
-        classes.rows = [classes.rows[old] for old in order]
-        classes.things = [classes.things[old] for old in order]
-        classes.known = {row: number for number, row in enumerate(classes.rows)}
-        self.singles = {name: (thing, new[old]) for name, (thing, old) in self.singles.items()}
+        classes.close()
+        columns = []
+        for name in ("item.project", "item.levels", "item.releasable", "item.tags"):
+            words = {number: repr(view) for view, number in classes.views[name].items()}
+            rank = {number: n for n, number in enumerate(sorted(words, key=words.__getitem__))}
+            columns.append([rank[int(number)] for number in classes.columns[name]])
+        order = sorted(range(len(classes)), key=lambda c: (*(column[c] for column in columns), c))
+        new = {old: number for number, old in enumerate(order)}
+        classes.reorder(order)
+        self.singles = {name: (item, new[old]) for name, (item, old) in self.singles.items()}
         kinds[:] = [new[old] for old in kinds]
 
     def _part(self) -> Part:
-        self.shown = {
-            name: number
-            for name, (thing, number) in self.singles.items()
-            if thing.fact("item.retired").value is not True
-        }
+        self.shown = {name: number for name, (item, number) in self.singles.items() if not item.retired}
         names = sorted(self.shown)
         classes = np.array([self.shown[name] for name in names], dtype=np.int32)
-        return Part(np.array(names, dtype=np.bytes_) if names else np.zeros(0, "S1"), classes, len(self.classes.rows))
+        return Part(np.array(names, dtype=np.bytes_) if names else np.zeros(0, "S1"), classes, len(self.classes))
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -398,40 +535,50 @@ class Kernel:
         rank = self.large.rank(name) if self.large is not None else -1
         if self.large is None or rank < 0:
             raise NotFound(f"no item `{item}@{version}`", hint="`relto item list` shows the catalogue")
-        return int(self.large.class_of[self.large.number_of[rank]])
+        return int(self.large.class_by_rank[rank])
 
     # ---- cells
 
     def case(self, item: int, to: int, used: tuple[str, ...] | None = None, name: str = "") -> Case:
         """One question for a pair of classes, put about one item of the class."""
-        thing = self.classes.things[item]
-        if thing.world is not self.world and item not in self.pinned:
-            thing = self.classes.things[item] = thing.seen_in(self.world)
-        question = Question(
-            to=self.recipients.firsts[to],
-            item=name or thing.id,
-            version=thing.version,
-            purpose=self.asking.purpose or usual_purpose(self.charter, str(thing.fact("item.project").value)),
+        thing = self.thing(item)
+        question = self._question(item, to, self.recipients.firsts[to], name or thing.id, thing.version)
+        return Case(self.register, question, thing=thing, used=used, world=self.world)
+
+    def _question(self, item: int, to: int, asked: RecipientClass, name: str, version: int) -> Question:
+        project = self.classes.items[item].facts.project
+        return Question(
+            to=asked,
+            item=name,
+            version=version,
+            purpose=self.asking.purpose or usual_purpose(self.charter, project),
             place=self.recipients.places[to],
             place_says="party",
             method=self.asking.method,
             day=self.day,
         )
-        return Case(self.register, question, thing=thing, used=used, world=self.world)
 
     def cell(self, factor: Factor, item: int, to: int, code: int = 0) -> Cell:
         """What a rule finds for a pair of classes. code: whose law reaches, for the rules that ask it."""
-        key = (int(factor.subs[item]), self.recipients.sub(factor.of_rest, to), code)
+        key = (int(factor.subs[item]), self.sub(factor, to), code)
         known = factor.cells.get(key)
         return known if known is not None else self._run(factor, key, item, to)
 
     def _run(self, factor: Factor, key: Key, item: int, to: int) -> Cell:
-        case = self.case(item, to, self._used(key[2]) if factor.id in {"denied", "fresh"} else None)
+        case = self.case(item, to, self._used(key[2]) if factor.id in WITH_USED else None)
         value, found = factor.run(case)
-        made = factor.cells[key] = Cell(value, found, tuple(case.readings), case.thing.id)
-        for reading in case.readings:
-            self.behind.setdefault(reading, {})[factor.id, key] = None
+        made = factor.cells[key] = Cell(value, self._rests(case, (factor.id, key)), found)
         return made
+
+    def _rests(self, case: Case, cell: tuple[str, Any]) -> tuple[Reading, ...]:
+        """Notes on which readings a cell rests."""
+        readings = tuple(case.readings)
+        if readings not in self.resting:
+            self.resting[readings] = {}
+            for reading in readings:
+                self.behind.setdefault(reading, set()).add(readings)
+        self.resting[readings][cell] = None
+        return readings
 
     def _used(self, code: int) -> tuple[str, ...]:
         reached = [law.id for n, law in enumerate(self.laws) if code >> n & 1]
@@ -439,7 +586,7 @@ class Kernel:
 
     def _row(self, factor: Factor, to: int) -> Bytes:
         """What a rule finds for a recipient, by item class under it."""
-        sub = self.recipients.sub(factor.of_rest, to)
+        sub = self.sub(factor, to)
         row = factor.rows.get(sub)
         if row is None:
             row = factor.rows[sub] = np.full(len(factor.firsts), NOT_YET, dtype=np.int8)
@@ -464,8 +611,7 @@ class Kernel:
         plain = {
             side for name in (pack.facts if pack else ()) if name not in granted for side in made_of(name, id_)
         } | EVERY_LAW
-        whole = Factor(f"law.{id_}", sorted(plain), _by_rule(OWNER), not self.asking.purpose)
-        self.factors[whole.id] = whole
+        whole = self._factor(f"law.{id_}", plain, _by_nothing)
         tree = None
         if pack is not None:
             says = outline(pack, self.date)
@@ -539,7 +685,7 @@ class Kernel:
     def _combined(self, to: int, at: NDArray[np.intp] | None) -> Bytes:
         if self.world.disputes:
             return self._one_by_one(to, at)
-        count = len(self.classes.rows) if at is None else len(at)
+        count = len(self.classes) if at is None else len(at)
         found = np.full(count, PERMIT, dtype=np.int8)
         for factor in self.plain:
             row = self._row(factor, to)
@@ -550,7 +696,7 @@ class Kernel:
             value, reaches = self._of_law(law, to, at)
             np.minimum(found, np.asarray(value, np.int8), out=found)
             code |= np.asarray(reaches, dtype=np.int32) << n
-        for name in ("denied", "fresh"):
+        for name in ("ledgers", "fresh"):
             np.minimum(found, self._with_used(self.factors[name], to, code, at), out=found)
         return found
 
@@ -562,7 +708,7 @@ class Kernel:
         values = np.full(len(factor.firsts) * wide, PERMIT, dtype=np.int8)
         seen = np.zeros(len(values), dtype=bool)
         seen[key] = True
-        sub = self.recipients.sub(factor.of_rest, to)
+        sub = self.sub(factor, to)
         for one in np.flatnonzero(seen):
             which = (int(one) // wide, sub, int(one) % wide)
             known = factor.cells.get(which) or self._run(factor, which, int(factor.firsts[which[0]]), to)
@@ -572,7 +718,7 @@ class Kernel:
 
     def _one_by_one(self, to: int, at: NDArray[np.intp] | None) -> Bytes:
         """Where a key is disputed, what an answer rests on decides, and every pair of classes is judged by itself."""
-        wanted = range(len(self.classes.rows)) if at is None else at
+        wanted = range(len(self.classes)) if at is None else at
         cases = (self.case(int(one), to).question for one in wanted)
         answers = [judge(self.register, one, more=self.more).decision.answer for one in cases]
         return np.array([ANSWERS.index(one) for one in answers], dtype=np.int8)
@@ -584,48 +730,45 @@ class Kernel:
 
         Equal to `judge` of the same question; without what would change it.
         """
-        thing, number = self.singles[name_of(item.id, item.version)]
-        return self._explained(number, self.recipients.number(question.to), question.to, thing)
+        return self.explain(item.id, item.version, question.to)
 
     def plain_answer(self, item: int, to: int) -> Answer:
         """By numbers: of an item class, and of a recipient as `recipients.number` gives it."""
         return ANSWERS[int(self._of(to)[item])]
 
-    def renamed(self, known: Known, item: int, to: int, name: str) -> Known:
-        """The same rule, in words that name another item of the class."""
-        (finding,) = known.findings
-        found = run_rule(self.case(item, to, (), name), self.rules[finding.rule])
-        return known._replace(findings=(found.finding,))
-
     def explain(self, item: str, version: int, to: RecipientClass) -> Decision:
         """The decision about any item, rows of tables included. Raises: NotFound."""
         name = name_of(item, version)
         if name in self.singles:
-            thing, number = self.singles[name]
+            single, number = self.singles[name]
+            first = self.classes.items[number] is single
+            thing = self.thing(number) if first and number not in self.pinned else self._thing(single)
             return self._explained(number, self.recipients.number(to), to, thing)
         rank = self.large.rank(name) if self.large is not None else -1
         if self.large is None or self.table is None or rank < 0:
             raise NotFound(f"no item `{item}@{version}`", hint="`relto item list` shows the catalogue")
-        number = int(self.large.class_of[self.large.number_of[rank]])
+        number = int(self.large.class_by_rank[rank])
         return self._explained(number, self.recipients.number(to), to, _Row(self.table, rank, item, version))
 
     def _explained(self, item: int, to: int, asked: RecipientClass, thing: Thing | _Row) -> Decision:
-        of_class = self.classes.things[item]
-        if self.world.disputes or of_class.fact("item.recalled").value or of_class.fact("item.approved").value:
+        if self.world.disputes or self.direct[item]:
             return self._judged(asked, to, thing)
-        founds = [self._kept(one, item, to, 0) for one in self.plain]
+        founds = [self._kept(one, item, to, 0) for one in self.shown_plain]
         laws = [self._kept_law(law, item, to) for law in self.laws]
         code = sum(
             (one.law.law.judgement.reached is not Three.NO) << n
             for n, one in enumerate(laws)
             if one.law and one.law.law
         )
-        stopped, seen = (self._kept(self.factors[name], item, to, code) for name in ("denied", "fresh"))
+        stopped = self._kept_denied(item, to, code)
+        seen = self._kept(self.factors["fresh"], item, to, code)
         cut = len(BEFORE_LAW)
         filling = _Filling(self, item, to, thing)
         for one in (*founds[:cut], stopped, seen, *laws, *founds[cut:]):
             filling.add(one)
-        return filling.decision(asked, self.case(item, to, (), thing.id).question, [one.law for one in laws if one.law])
+        return filling.decision(
+            self._question(item, to, asked, thing.id, thing.version), [one.law for one in laws if one.law]
+        )
 
     def _judged(self, asked: RecipientClass, to: int, thing: Thing | _Row) -> Decision:
         assert isinstance(thing, Thing), "a row with orders or approvals of its own is held as an item"
@@ -635,17 +778,25 @@ class Kernel:
         return judge(self.register, question, more=self.more).decision
 
     def _kept(self, factor: Factor, item: int, to: int, code: int) -> Known:
-        key = (factor.id, int(factor.subs[item]), self.recipients.sub(factor.of_rest, to), code)
+        key = (factor.id, int(factor.subs[item]), self.sub(factor, to), code)
         known = self._known.get(key)
         if known is None:
-            cell = self.cell(factor, item, to, code)
-            found = (cell.found.finding,)
-            known = self._known[key] = _keep(found, tuple(ends_of(found)), self.classes.things[item], cell.item)
+            case = self.case(item, to, self._used(code) if factor.id in WITH_USED else None)
+            rule = self.rules.get(factor.id)
+            found = ((run_denied(case, ()) if rule is None else run_rule(case, rule)).finding,)
+            self._rests(case, ("", key))
+            known = self._known[key] = _keep(found, tuple(ends_of(found)), case.thing, case.thing.id)
         return known
 
+    def _kept_denied(self, item: int, to: int, code: int) -> Known:
+        """Where nothing stops it, there is one finding for all."""
+        parts = [self.cell(one, item, to).value for one in self.stopping]
+        if min(*parts, self.cell(self.factors["ledgers"], item, to, code).value) == PERMIT:
+            return self._unstopped
+        return self._kept(self.factors["denied"], item, to, code)
+
     def _kept_law(self, law: Law, item: int, to: int) -> Known:
-        sub = self.recipients.sub(law.whole.of_rest, to)
-        key: tuple[Any, ...] = (law.id, int(law.whole.subs[item]), sub)
+        key: tuple[Any, ...] = (law.id, int(law.whole.subs[item]), self.sub(law.whole, to))
         for _, factor in law.licensed:
             cell = self.cell(factor, item, to)
             key = (*key, cell.value if cell.found[2] else (cell.value, int(factor.subs[item])))
@@ -653,10 +804,16 @@ class Kernel:
         if known is None:
             case = self.case(item, to)
             says = of_law(case, law.id)
-            for reading in case.readings:
-                self.behind.setdefault(reading, {})["", key] = None
-            known = self._known[key] = _keep(says.findings, says.ends, self.classes.things[item], "", says)
+            self._rests(case, ("", key))
+            known = self._known[key] = _keep(says.findings, says.ends, case.thing, "", says)
         return known
+
+    def sub(self, factor: Factor, to: int) -> int:
+        """The class of a recipient under a rule."""
+        known = factor.people
+        if to >= len(known):
+            known += [self.recipients.sub(factor.of_rest, n) for n in range(len(known), to + 1)]
+        return known[to]
 
     # ---- lists
 
@@ -691,10 +848,12 @@ class Kernel:
             return Kernel(register, day, self.asking, self.more, self.table)
         made = self._fork(register, world, day)
         for reading in changed:
-            made._forget(self.behind.get(reading, ()))
+            for readings in self.behind.get(reading, ()):
+                made._forget(self.resting[readings])
         if day != self.day:
             made._forget([("fresh", key) for key in self.factors["fresh"].cells])
-        made._touch(_touched(self.register, register))
+            made._forget([("", key) for key in self._known if key[0] == "fresh"])
+        made._touch(_touched(self.register, register), self)
         return made
 
     def _fork(self, register: Register, world: World, day: int) -> Kernel:
@@ -703,6 +862,8 @@ class Kernel:
         made.register, made.world, made.day = register, world, day
         made.factors = {name: one.fork() for name, one in self.factors.items()}
         made.plain = tuple(made.factors[one.id] for one in self.plain)
+        made.stopping = tuple(made.factors[one.id] for one in self.stopping)
+        made.shown_plain = tuple(made.factors[one.id] for one in self.shown_plain)
         made.laws = tuple(
             one._replace(
                 tree=made._moved(one.tree) if one.tree else None,
@@ -712,7 +873,7 @@ class Kernel:
             for one in self.laws
         )
         made._answers, made._laws = dict(self._answers), dict(self._laws)
-        made._known, made.singles = dict(self._known), dict(self.singles)
+        made._known, made.singles, made._things = dict(self._known), dict(self.singles), {}
         return made
 
     def _moved(self, tree: Any) -> Any:
@@ -743,36 +904,38 @@ class Kernel:
                 law = id_.partition("/")[0]
                 self._laws = {known: value for known, value in self._laws.items() if known[0] != law}
             for to, row in self._answers.items():
-                if self.recipients.sub(factor.of_rest, to) == sub:
+                if self.sub(factor, to) == sub:
                     self._answers[to] = np.where(where, np.int8(NOT_YET), row)
 
-    def _touch(self, names: set[str]) -> None:
+    def _touch(self, names: set[str], before: Kernel) -> None:
         """Items of which something else is stated by now, and what is made of them."""
-        made_of_others = {thing.id for thing, _ in self.singles.values() if thing.parts != ()} if names else set()
-        names |= made_of_others
         if not names:
             return
-        gone = [name for name, (thing, _) in self.singles.items() if thing.id in names]
+        names |= {item.id for item, _ in self.singles.values() if item.facts.derived}
+        gone = [name_of(one.id, one.version) for one in _every(before.register, names)]
         for name in gone:
-            del self.singles[name]
-        self.pinned = self.pinned | {n for n, thing in enumerate(self.classes.things) if thing.id in names}
-        before = len(self.classes.rows)
+            self.singles.pop(name, None)
+        held = {n: before.thing(n) for n, item in enumerate(self.classes.items) if item.id in names}
+        self.pinned = {**held, **self.pinned}
+        was = len(self.classes)
         self.classes = self.classes.fork()
         for item in _every(self.register, names):
-            count = len(self.classes.rows)
+            count = len(self.classes)
             self._single(item)
-            if len(self.classes.rows) > count:
+            if len(self.classes) > count:
                 self.classes.close()
-                for factor in self.factors.values():
-                    factor.widen(self.classes)
-        more = len(self.classes.rows) - before
+                self.splits = {names: one.widened(self.classes.columns) for names, one in self.splits.items()}
+        for factor in self.factors.values():
+            factor.over(self.splits[factor.of_item])
+        more = len(self.classes) - was
         if more:
             self._laws = {}
             fill = np.full(more, NOT_YET, dtype=np.int8)
             self._answers = {to: np.concatenate((row, fill)) for to, row in self._answers.items()}
+        self.direct = self._marked()
         self.small = self._part()
         if self.large is not None:
-            self.large = (self.large.widened(len(self.classes.rows)) if more else self.large).without(
+            self.large = (self.large.widened(len(self.classes)) if more else self.large).without(
                 [name_of(one.id, one.version) for one in _every(self.register, names)]
             )
 
@@ -828,26 +991,61 @@ def _keep(
     findings: tuple[Finding, ...], ends: tuple[str, ...], first: Thing, item: str, law: OfLaw | None = None
 ) -> Known:
     """Findings about an item of a class, cut where they speak of its own acts."""
-    slots: list[tuple[tuple[int, Token], ...]] = []
-    text: list[bytes | Token] = []
+    tokens: dict[Token, int] = {}
+    facts: dict[int, tuple[int, Fact, int]] = {}  # by identity: (place, fact, token)
+    slots: list[tuple[int, tuple[tuple[int, int], ...]]] = []
+    text: list[bytes | int] = []
     buffer = b""
-    named = ""
     for n, one in enumerate(findings):
-        marks = [(k, token) for k, fact in enumerate(one.facts) if (token := _token(fact, one.rule, first)) is not None]
-        slots.append(tuple(marks))
-        named = named or (item if item and any(item in need.needs for need in one.needs) else "")
-        tokens = dict(marks)
-        rows = sorted((fact_row(fact), tokens.get(k)) for k, fact in enumerate(one.facts))
+        marks: dict[int, int] = {}
+        for k, fact in enumerate(one.facts):
+            token = _token(fact, one.rule, first)
+            if token is not None:
+                marks[k] = tokens.setdefault(token, len(tokens))
+                facts.setdefault(id(fact), (len(facts), fact, marks[k]))
+        if marks:
+            slots.append((n, tuple((k, facts[id(one.facts[k])][0]) for k in marks)))
         buffer += (b"," if n else b"") + msgspec.json.encode([one.rule, one.value.value])[:-1] + b",["
-        for k, (row, token) in enumerate(rows):
+        rows = sorted((fact_row(fact), marks.get(k, -1)) for k, fact in enumerate(one.facts))
+        for k, (row, at) in enumerate(rows):
             buffer += b"," if k else b""
-            if token is None:
+            if at < 0:
                 buffer += msgspec.json.encode(row)
             else:
-                text += [buffer + msgspec.json.encode(row[:2])[:-1] + b',"', token]
+                text += [buffer + msgspec.json.encode(row[:2])[:-1] + b',"', at]
                 buffer = b'"]'
         buffer += b"]]"
-    return Known(findings, tuple(slots), (*text, buffer), ends, named, law)
+    return Known(
+        value=min(RANK[one.value] for one in findings if is_conjunct(one)),
+        findings=findings,
+        tokens=tuple(tokens),
+        facts=tuple((fact, at) for _, fact, at in facts.values()),
+        slots=tuple(slots),
+        text=(*text, buffer),
+        ends=ends,
+        named=item if item and any(item in need.needs for one in findings for need in one.needs) else "",
+        law=law,
+    )
+
+
+def _keep_plain(finding: Finding) -> Known:
+    """A finding without facts."""
+    text = msgspec.json.encode([finding.rule, finding.value.value, []])
+    return Known(RANK[finding.value], (finding,), (), (), (), (text,), (), "")
+
+
+def _renamed(finding: Finding, old: str, new: str) -> Finding:
+    """The same needs, about another item of the class."""
+    needs = tuple(
+        Need(
+            needs=one.needs.replace(old, new),
+            of=one.of,
+            kind=one.kind,
+            detail={key: new if word == old else word for key, word in one.detail.items()},
+        )
+        for one in finding.needs
+    )
+    return msgspec.structs.replace(finding, needs=needs)
 
 
 class _Filling:
@@ -858,10 +1056,10 @@ class _Filling:
         self.findings: list[Finding] = []
         self.text: list[bytes] = []
         self.ends: list[str] = []
+        self.value = PERMIT
         self._acts: dict[Token, str] = {}
-        self._facts: dict[int, Fact] = {}
 
-    def act(self, token: Token) -> str:
+    def _act(self, token: Token) -> str:
         known = self._acts.get(token)
         if known is None:
             real = token
@@ -875,57 +1073,76 @@ class _Filling:
 
     def add(self, known: Known) -> None:
         if known.named and known.named != self.thing.id:
-            known = self.kernel.renamed(known, self.item, self.to, self.thing.id)
-        if self.text:
-            self.text.append(b",")
-        for one in known.text:
-            self.text.append(one if isinstance(one, bytes) else self.act(one).encode())
+            known = known._replace(findings=tuple(_renamed(one, known.named, self.thing.id) for one in known.findings))
+        self.value = min(self.value, known.value)
         self.ends += known.ends
-        for finding, marks in zip(known.findings, known.slots, strict=True):
-            self.findings.append(self._filled(finding, marks) if marks else finding)
+        if not known.tokens:
+            self.findings += known.findings
+            self.text.append(known.text[0])  # type: ignore[arg-type]
+            return
+        acts = [self._act(token) for token in known.tokens]
+        self.text.append(b"".join([one if isinstance(one, bytes) else acts[one].encode() for one in known.text]))
+        made = [
+            Fact(
+                name=one.name, value=one.value, says=one.says, by=one.by, rests_on=acts[at], until=one.until, why=one.why
+            )
+            for one, at in known.facts
+        ]  # fmt: skip
+        findings = list(known.findings)
+        for n, marks in known.slots:
+            one, facts = findings[n], list(findings[n].facts)
+            for k, at in marks:
+                facts[k] = made[at]
+            findings[n] = Finding(
+                rule=one.rule, clause=one.clause, value=one.value, facts=tuple(facts),
+                deny_code=one.deny_code, cite=one.cite, needs=one.needs,
+            )  # fmt: skip
+        self.findings += findings
 
-    def _filled(self, one: Finding, marks: tuple[tuple[int, Token], ...]) -> Finding:
-        facts = list(one.facts)
-        for k, token in marks:
-            fact = facts[k]
-            made = self._facts.get(id(fact))
-            if made is None:
-                made = self._facts[id(fact)] = Fact(
-                    name=fact.name, value=fact.value, says=fact.says, by=fact.by,
-                    rests_on=self.act(token), until=fact.until, why=fact.why,
-                )  # fmt: skip
-            facts[k] = made
-        return Finding(
-            rule=one.rule, clause=one.clause, value=one.value, facts=tuple(facts),
-            deny_code=one.deny_code, cite=one.cite, needs=one.needs,
-        )  # fmt: skip
-
-    def decision(self, asked: RecipientClass, question: Question, laws: Sequence[OfLaw]) -> Decision:
-        findings = tuple(self.findings)
-        answer = answer_of(one.value for one in findings if "/" not in one.rule)
-        gone = gone_from(self.kernel.world, self.kernel.classes.things[self.item].party) if answer == "permit" else ""
+    def decision(self, question: Question, laws: Sequence[OfLaw]) -> Decision:
+        answer = ANSWERS[self.value]
+        gone = gone_from(self.kernel.world, self.kernel.classes.items[self.item].party) if answer == "permit" else ""
         ends = [*self.ends, *([day_before(gone)] if gone else [])]
-        question = msgspec.structs.replace(question, to=asked, version=self.thing.version)
-        text = id_text(question, answer, b"".join(self.text), self.kernel.charter.engine)
+        text = id_text(question, answer, b",".join(self.text), self.kernel.charter.engine)
         digest = hashlib.sha256(text).hexdigest()
-        return conclude(answer, findings, [one.law for one in laws], ends, digest)
+        return conclude(answer, tuple(self.findings), [one.law for one in laws], ends, digest)
 
 
 # ---- how a rule runs in a cell --------------------------------------------------------------------------------------
 
 
-def _by_rule(rule: Rule) -> Callable[[Case], tuple[int, Any]]:
-    def run(case: Case) -> tuple[int, Found]:
-        found = run_rule(case, rule)
-        return RANK[found.finding.value], found
+# The parts of `denied` that ask for less than the whole: an answer over columns is the least of them.
+STOPS: Final[tuple[tuple[tuple[str, ...], Callable[[Case], Iterable[Stop]]], ...]] = (
+    (SUSPENSIONS, suspensions),
+    (("item.recalled", "item.owner", "recipient.party"), recalls),
+    (("item.retired", "item.owner"), retired),
+)
+WITH_USED: Final = frozenset({"denied", "ledgers", "fresh"})  # these ask whose law reaches
+
+
+def _by_rule(rule: Rule) -> Run:
+    """The value only: the words are found when they are asked for."""
+
+    def run(case: Case) -> tuple[int, None]:
+        return RANK[run_rule(case, rule).finding.value], None
 
     return run
 
 
-def _by_denied(case: Case) -> tuple[int, Found]:
+def _by_denied(case: Case) -> tuple[int, None]:
     """Without disputed keys: where there are any, every pair is judged by itself."""
-    found = run_denied(case, ())
-    return RANK[found.finding.value], found
+    return RANK[run_denied(case, ()).finding.value], None
+
+
+def _by_stops(stops: Callable[[Case], Iterable[Stop]]) -> Run:
+    def run(case: Case) -> tuple[int, None]:
+        return (RANK[Three.NO] if any(True for _ in stops(case)) else RANK[Three.YES]), None
+
+    return run
+
+
+def _by_nothing(case: Case) -> tuple[int, None]:
+    raise AssertionError("a whole law is asked leaf by leaf")
 
 
 def _by_test(law: str, test: Test) -> Callable[[Case], tuple[int, Any]]:

@@ -431,7 +431,7 @@ def denied(case: Case, acts: Sequence[tuple[str, bool]]) -> Found:
     acts: the ids of those that everything else relies on, and whether the key of each is disputed.
     """
     stops = [_disputed(act) for act, under in acts if under]
-    stops += [*_suspensions(case), *_recalls(case), *_retired(case), *_ledgers(case)]
+    stops += [*suspensions(case), *recalls(case), *retired(case), *ledgers(case)]
     ways = (
         []
         if any(one.needs is None for one in stops)
@@ -451,7 +451,7 @@ def _disputed(act: str) -> Stop:
     return Stop("DISPUTED", Fact(name=f"disputed.{act[:16]}", value=True, says=Says.ACT, rests_on=act))
 
 
-def _suspensions(case: Case) -> Iterable[Stop]:
+def suspensions(case: Case) -> Iterable[Stop]:
     """What a suspension takes away is the engagement that it names: it stops what nothing else carries."""
     to = case.text("recipient.party")
     if to in case.charter.members or owns(case, to):
@@ -470,14 +470,14 @@ def _lift(author: str, act: str, name: str) -> Need:
     return need(f"{author} lifts its suspension of {name}", author, "lift", suspend=act)
 
 
-def _recalls(case: Case) -> Iterable[Stop]:
+def recalls(case: Case) -> Iterable[Stop]:
     for recall in case.thing.recalls(case.text("recipient.party")):
         fact = Fact(name="recalled", value=recall.party, says=Says.ACT, rests_on=recall.because)
         by = case.read("lifts").get(recall.because)
         yield Stop("RECALLED", fact, (_lift(by[0], recall.because, by[1]),) if by else None)
 
 
-def _retired(case: Case) -> Iterable[Stop]:
+def retired(case: Case) -> Iterable[Stop]:
     if case.fact("item.retired").value is True:
         yield Stop("RETIRED", case.fact("item.retired"))
     owner = case.text("item.owner")
@@ -486,7 +486,7 @@ def _retired(case: Case) -> Iterable[Stop]:
         yield Stop("WITHDRAWN", Fact(name=f"withdrawn.{owner}", value=gone, says=Says.ACT))
 
 
-def _ledgers(case: Case) -> Iterable[Stop]:
+def ledgers(case: Case) -> Iterable[Stop]:
     for party in relied_on(case):
         if why := case.read("frozen", party):
             yield Stop("FROZEN", Fact(name=f"frozen.{party}", value=True, says=Says.NODE, why=why))
@@ -604,4 +604,6 @@ FRESH: Final = Rule(id="fresh", reads=("item.levels", "item.owner", "item.owners
 OWNER: Final = Rule(
     id="owner", reads=("item.owner", "item.owners", "item.parts", "item.left_out", "item.approved"), run=owner
 )
+LEDGERS: Final = ("item.owner", "item.owners", "recipient.party")
+SUSPENSIONS: Final = _SCOPE
 DENIED: Final = frozenset((*_SCOPE, "item.recalled", "item.retired"))
