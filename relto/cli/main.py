@@ -39,7 +39,7 @@ Govern
   engagement pipeline [PARTY] [--by DATE]   how far each candidate has come; what must happen by when
   label parse|print|check|combine|convert|xml|json|read
 Hand over
-  seal FILE --item I -o F.tdf · open F.tdf -o FILE · verify F.tdf|PROOF|ACT
+  seal FILE --item I -o F.tdf · open F.tdf -o FILE · verify ANYTHING
 Run
   node init|invite|join|serve|doctor|backup|restore|recover · bundle export|import
   person add|list · login · sync · audit · ledger verify|show|proof|policy|export
