@@ -15,12 +15,12 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from relto import acts, charter
+from relto import acts, charter, law
 from relto.acts import Act
-from relto.cli import engagements, proposals
+from relto.cli import engagements, keys, proposals
 from relto.cli.main import common, emit, node_dir
 from relto.cli.show import table, view_lines
-from relto.errors import Malformed, NotFound
+from relto.errors import Malformed, NotFound, Refused
 from relto.node import officer, views
 from relto.node.desk import desk
 from relto.node.home import open_node, read_signer
@@ -93,6 +93,8 @@ def _add_act(commands: Any) -> None:
             one.add_argument(
                 "--document", metavar="FILE", help="where `quote=` stands; its digest is kept, not its text"
             )
+        if kind in {"rotate", "recover"}:
+            keys.add_change_options(one)
         one.set_defaults(call=_act_make)
 
 
@@ -121,6 +123,8 @@ def draft(node: Node, kind: str, words: list[str]) -> Act:
         if kind == "suspend" and prefix in node.register.engagements:
             prefix = node.register.engagements[prefix].proposal
         words = [f"{target}={node.register.act(prefix).id}", *words[1:]]
+    if kind == "adopt" and words and "=" not in words[0]:
+        return _adoption(node, words)
     fields = officer.fields(kind, words)
     if kind == "consent" and "sight" not in fields and node.register.partnership and node.me in node.register.acks:
         fields["sight"] = node.register.acks[node.me][0]
@@ -141,6 +145,18 @@ def draft(node: Node, kind: str, words: list[str]) -> Act:
     if kind == "register" and "opaque" not in fields:
         fields["opaque"] = node.random(16).hex()
     return node.draft(kind, **fields)
+
+
+def _adoption(node: Node, words: list[str]) -> Act:
+    """A law pack by name, file or directory: its text is kept here, and says of which law it is."""
+    if len(words) != 1:
+        raise Malformed(
+            f"`relto act adopt PACK` takes nothing after the pack, and there is `{words[1][:80]}`",
+            hint=f"a file, a directory, or one of {', '.join(shipped('law'))}",
+        )
+    source, where = text_of("law", words[0], "pack.yaml")
+    pack = law.load_pack(charter.read(source, where))
+    return node.draft("adopt", jurisdiction=pack.jurisdiction, pack=node.put_text(source), name=pack.id)
 
 
 def _proposal(node: Node, words: list[str]) -> Act:
@@ -234,10 +250,12 @@ def _act_make(options: argparse.Namespace) -> int:
     words = list(options.words)
     if options.kind == "evidence":
         words += engagements.document_words(words, options.document)
-    act = draft(node, options.kind, words)
-    keys = node.register.scans[node.origin].keys
-    assert keys is not None
-    request = officer.request(act, keys)
+    changes = options.kind in {"rotate", "recover"}
+    act = keys.change(node, directory, options) if changes else draft(node, options.kind, words)
+    held = node.register.scans[node.origin].keys
+    assert held is not None
+    agreed = node.register.charter
+    request = officer.request(act, held, agreed.officers(options.kind) if agreed is not None else 1)
     if options.dry_run or not (options.key or options.sign):
         if options.out:
             Path(options.out).write_bytes(officer.format_request(request))
@@ -250,7 +268,7 @@ def _act_make(options: argparse.Namespace) -> int:
             "keys": list(request.keys),
             "out": options.out,
         }
-        asks = f"to be signed by {request.threshold} of {', '.join(request.keys)}"
+        asks = f"to be signed by {request.asks}"
         emit(
             view,
             as_json=options.json,
@@ -269,17 +287,25 @@ def _act_make(options: argparse.Namespace) -> int:
 def _act_sign(options: argparse.Namespace) -> int:
     path = Path(options.request)
     request = officer.parse_request(path.read_bytes(), where=str(path))
+    signers = [read_signer(Path(one)) for one in options.key]
+    officer.check_signers(request, signers)
     if not options.json:
         for line in request.reads:
             print(line, file=sys.stderr)
-    request = officer.sign(request, [read_signer(Path(one)) for one in options.key])
+        if sys.stdin.isatty() and input("sign this? [y/N] ").strip().lower() not in {"y", "yes"}:
+            raise Refused("not signed", hint="nothing was written")
+    request = officer.sign(request, signers)
     target = Path(options.out) if options.out else path
     target.write_bytes(officer.format_request(request))
     have = sorted({key.partition("+")[0] for key in request.signatures})
+    lacks = [msgspec.to_builtins(one) for one in request.missing()]
+    still = "; ".join(f"{one.threshold} of {', '.join(one.keys)}" for one in request.missing())
     emit(
-        {"signed": have, "threshold": request.threshold, "out": str(target)},
+        {"signed": have, "threshold": request.threshold, "missing": lacks, "out": str(target)},
         as_json=options.json,
-        lines=[f"signed by {', '.join(have)}; {request.threshold} needed"],
+        lines=[
+            f"signed by {', '.join(have)}; " + (f"still needed: {still}" if still else "complete: `relto act submit`")
+        ],
     )
     return 0
 

@@ -31,7 +31,8 @@ Govern
   act KIND FIELD=VALUE…   draft an act; --key FILE or --sign signs and submits it, --out FILE asks for signatures
   act propose charter DIR | act propose engage FIELD=VALUE…
   act consent|refuse ID   vote; final
-  act sign|submit|list|show
+  act sign|submit|list|show · act adopt PACK · act rotate|recover --next FILE…
+  key new|show            keys of people, made where they are kept
   charter check|show|test · law show|check|test · party|project|engagement|item list|show
   withdrawal list|show|recall               a party that leaves: what ended, what is asked back, the certificate
   outlook                 what lapses or falls due next, whose answer is awaited, what is at risk at each window
@@ -54,6 +55,7 @@ Try:  relto demo --dir demo && relto may aus/southern-hydro gbr/array-processing
 MODULES = (
     "decide",
     "govern",
+    "keys",
     "laws",
     "engagements",
     "withdrawals",

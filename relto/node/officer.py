@@ -16,47 +16,93 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import msgspec
-from msgspec import Struct, UnsetType
+from msgspec import UNSET, Struct, UnsetType
 
 from relto import acts
 from relto.acts import Act, KeySet
 from relto.acts import act as formats
 from relto.errors import Malformed, NotFound, Refused
-from relto.keys import SecretKey, pae
+from relto.keys import PublicKey, SecretKey, pae
 from relto.node.home import read_signer
 
 REQUEST_MAX = 131_072
 
 
+class Asked(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A quorum: so many of these keys, by name."""
+
+    threshold: int
+    keys: tuple[str, ...]
+
+
 class Request(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """payload: the act's bytes. reads: the same in words. signer, threshold, keys: who must sign, and how many.
 
+    also: a second quorum that must sign besides (version 2 only): a rotation takes the old root keys and the new ones.
     signatures: those that are there.
     """
 
     relto: Literal["signing-request"] = "signing-request"
-    v: Literal[1] = 1
+    v: Literal[1, 2] = 1
     reads: tuple[str, ...]
     signer: str
     threshold: int
     keys: tuple[str, ...]
     payload: bytes
+    also: Asked | UnsetType = UNSET
     signatures: dict[str, bytes] = {}
 
+    def __post_init__(self) -> None:
+        if (self.v == 2) == isinstance(self.also, UnsetType):
+            raise Malformed("a second quorum stands in version 2 of a signing request, and in no other", where="also")
 
-def request(act: Act, keys: KeySet) -> Request:
-    """What is handed out for signing."""
-    signer = acts.SIGNERS[acts.kind_of(act)]
-    if signer == "root":
+    @property
+    def quorums(self) -> tuple[Asked, ...]:
+        first = Asked(threshold=self.threshold, keys=self.keys)
+        return (first,) if isinstance(self.also, UnsetType) else (first, self.also)
+
+    @property
+    def asks(self) -> str:
+        """Whose signatures, in words."""
+        return " and ".join(f"{one.threshold} of {', '.join(one.keys)}" for one in self.quorums)
+
+    def missing(self) -> tuple[Asked, ...]:
+        """What is still to be signed, and by whom."""
+        signed = {key_id.rpartition("+")[0] for key_id in self.signatures}
+        short = [(one, one.threshold - len(signed & set(one.keys))) for one in self.quorums]
+        return tuple(
+            Asked(threshold=lack, keys=tuple(name for name in one.keys if name not in signed))
+            for one, lack in short
+            if lack > 0
+        )
+
+
+def request(act: Act, keys: KeySet, officers: int = 1) -> Request:
+    """What is handed out for signing. officers: how many the charter asks for, of an act that officers sign."""
+    signer, also = acts.SIGNERS[acts.kind_of(act)], None
+    if isinstance(act, acts.Recover):  # the old root keys are lost
+        names, threshold = tuple(key.name for key in act.keys.root.keys), act.keys.root.threshold
+    elif isinstance(act, acts.Rotate):
+        names, threshold = tuple(key.name for key in keys.root.keys), keys.root.threshold
+        also = Asked(threshold=act.keys.root.threshold, keys=tuple(key.name for key in act.keys.root.keys))
+    elif signer == "root":
         names, threshold = tuple(key.name for key in keys.root.keys), keys.root.threshold
     elif signer == "authority":
         names, threshold = tuple(key.name for key in keys.authority.keys), keys.authority.threshold
     elif signer == "node":
         names, threshold = (keys.node.name,), 1
     else:
-        names, threshold = tuple(one.key.name for one in keys.officers if one.office in signer), 1
+        names, threshold = tuple(one.key.name for one in keys.officers if one.office in signer), officers
     word = signer if isinstance(signer, str) else " or ".join(sorted(signer))
-    return Request(reads=tuple(reading(act)), signer=word, threshold=threshold, keys=names, payload=acts.write(act))
+    return Request(
+        v=1 if also is None else 2,
+        reads=tuple(reading(act)),
+        signer=word,
+        threshold=threshold,
+        keys=names,
+        payload=acts.write(act),
+        also=UNSET if also is None else also,
+    )
 
 
 def format_request(one: Request) -> bytes:
@@ -88,25 +134,30 @@ def parse_request(data: bytes, where: str = "") -> Request:
 
 def sign(one: Request, signers: Iterable[SecretKey]) -> Request:
     """Adds signatures. Raises: Refused for a key that this act does not ask for."""
-    signatures = dict(one.signatures)
+    signatures, signers = dict(one.signatures), tuple(signers)
+    check_signers(one, signers)
     for signer in signers:
-        if signer.public.name not in one.keys:
-            raise Refused(
-                f"the key `{signer.public.name}` does not sign this act",
-                hint=f"it asks for {one.threshold} of {', '.join(one.keys)}",
-            )
         signatures.update(signer.sign(pae(acts.PAYLOAD_TYPE, one.payload)))
     return msgspec.structs.replace(one, signatures=signatures)
+
+
+def check_signers(one: Request, signers: Iterable[SecretKey]) -> None:
+    """Raises: Refused for a key that this act does not ask for."""
+    for signer in signers:
+        if not any(signer.public.name in asked.keys for asked in one.quorums):
+            raise Refused(f"the key `{signer.public.name}` does not sign this act", hint=f"it asks for {one.asks}")
 
 
 def envelope(one: Request) -> bytes:
     """The signed act. Raises: Refused while signatures are missing, naming whose."""
     from relto.acts.envelope import format as format_envelope
 
-    signed = {key_id.partition("+")[0] for key_id in one.signatures}
-    if len(signed) < one.threshold:
-        missing = [name for name in one.keys if name not in signed]
-        raise Refused(f"{one.threshold - len(signed)} more signature(s) needed", hint=f"of {', '.join(missing)}")
+    missing = one.missing()
+    if missing:
+        raise Refused(
+            f"{sum(lack.threshold for lack in missing)} more signature(s) needed",
+            hint="; ".join(f"{lack.threshold} of {', '.join(lack.keys)}" for lack in missing),
+        )
     return format_envelope(one.payload, one.signatures)
 
 
@@ -115,6 +166,10 @@ def offline_signers(directory: Path, one: Request) -> list[SecretKey]:
 
     Raises: NotFound when they have been carried away, as they should be.
     """
+    return [signer for asked in one.quorums for signer in _offline(directory, asked)]
+
+
+def _offline(directory: Path, one: Asked) -> list[SecretKey]:
     found: list[SecretKey] = []
     for name in one.keys:
         if len(found) == one.threshold:
@@ -301,6 +356,11 @@ def reading(act: Act) -> list[str]:
 
 def _lines(name: str, value: Any, depth: int) -> list[str]:
     pad = "  " * depth
+    if isinstance(value, dict) and {"name", "ed25519"} <= value.keys() <= {"name", "ed25519", "mldsa65"}:
+        # A key as `relto key show` tells of it: its base64 is nothing that people compare.
+        key = msgspec.convert(value, PublicKey)
+        halves = "" if "mldsa65" in value else ", Ed25519 only"
+        return [f"{pad}{name}: {key.name}, digest {acts.key_digest(key)[:16]}{halves}"]
     if isinstance(value, dict):
         return [f"{pad}{name}:", *(line for key in sorted(value) for line in _lines(key, value[key], depth + 1))]
     if isinstance(value, list | tuple):
