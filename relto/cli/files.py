@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from relto.cli.main import common, emit, node_dir
-from relto.errors import Malformed, NotFound
+from relto.errors import Malformed, NotFound, ReltoError
 from relto.keys import AccessKey
 from relto.ledger import parse_policy
 from relto.ledger.policy import POLICY_MAX
@@ -18,12 +19,18 @@ from relto.node.desk import desk
 from relto.node.home import open_node
 from relto.node.sealing import item_named, seal_item
 
+BAR = 30  # characters of a progress bar
+LOOK_S = 1.0  # between two looks at a watched folder
+
 
 def add(commands: Any) -> None:
     seal = common(commands.add_parser("seal", help="seal a file as a registered item"))
-    seal.add_argument("file", metavar="FILE|-")
+    seal.add_argument("file", metavar="FILE|-", nargs="?", default="")
     seal.add_argument("--item", required=True)
-    seal.add_argument("-o", "--out", required=True, metavar="F.tdf")
+    seal.add_argument("-o", "--out", required=True, metavar="F.tdf|DIR")
+    seal.add_argument("--watch", metavar="DIR", help="seal what is dropped into this folder into the folder --out")
+    seal.add_argument("--remove", action="store_true", help="with --watch: remove a file when its package is written")
+    seal.add_argument("--once", action="store_true", help="with --watch: take what is there now, then stop")
     seal.add_argument("--name", help="the file's name inside; else that of FILE")
     seal.add_argument("--mime", default="")
     seal.add_argument(
@@ -32,7 +39,7 @@ def add(commands: Any) -> None:
     seal.add_argument("--dry-run", action="store_true")
     seal.set_defaults(call=_seal)
     opening = common(commands.add_parser("open", help="ask the owner's node for the key and open a package"))
-    opening.add_argument("package", metavar="F.tdf")
+    opening.add_argument("package", metavar="F.tdf|URL")
     opening.add_argument("-o", "--out", required=True, metavar="FILE")
     opening.add_argument("--as", dest="alias", default="", help="whose session; else the last log-in")
     opening.add_argument("--purpose", default="evaluation")
@@ -50,16 +57,24 @@ def add(commands: Any) -> None:
 
 
 def _progress(done: int, total: int | None) -> None:
-    if total:
-        sys.stderr.write(f"\r{done * 100 // max(total, 1):3d} % of {total:,} bytes")
-        if done >= total:
-            sys.stderr.write("\n")
+    """A bar on one line; without a total, how far it has come."""
+    if not total:
+        sys.stderr.write(f"\r{done:,} bytes")
+        return
+    filled = done * BAR // total
+    sys.stderr.write(f"\r[{'#' * filled}{'.' * (BAR - filled)}] {done * 100 // total:3d} % of {total:,} bytes")
+    if done >= total:
+        sys.stderr.write("\n")
 
 
 def _seal(options: argparse.Namespace) -> int:
     directory = node_dir(options)
     node = open_node(directory)
     item = item_named(node, options.item)
+    if options.watch:
+        return _watch(options, item.id, item.version)
+    if not options.file:
+        raise Malformed("what is to be sealed?", hint="name a file, - for standard input, or a folder with --watch")
     source: Any = sys.stdin.buffer if options.file == "-" else Path(options.file)
     if options.file != "-" and source.is_dir():
         raise Malformed(f"`{options.file}` is a directory", hint="name a file, or - for standard input")
@@ -94,10 +109,43 @@ def _seal(options: argparse.Namespace) -> int:
     return 0
 
 
+def _watch(options: argparse.Namespace, item_id: str, version: int) -> int:
+    from relto.node.watching import Watch
+
+    directory = node_dir(options)
+
+    def seal(path: Path, target: Path) -> None:
+        # The register is read anew each time: a retired or relabelled item stops or changes what is sealed.
+        node = open_node(directory)
+        item = node.register.item(item_id, version)
+        sealed = seal_item(node, item, path, target, name=path.name, mime=options.mime, wrap=options.wrap)
+        desk(directory).packed(sealed.digest.hex(), item.facts.opaque, item.id, item.version, sealed)
+
+    def tell(path: Path, target: Path | None, error: ReltoError | None) -> None:
+        view = {
+            "file": str(path),
+            "package": str(target) if target else None,
+            "error": error.as_dict() if error else None,
+        }
+        words = f"{path}: {error}" if error else f"{target}: {item_id}@{version}"
+        emit(view, as_json=options.json, lines=[words])
+        sys.stdout.flush()
+
+    watch = Watch(Path(options.watch), Path(options.out), seal, tell, remove=options.remove)
+    watch.look()
+    while True:
+        time.sleep(0 if options.once else LOOK_S)
+        watch.look()
+        if options.once:
+            return 0
+
+
 def _open(options: argparse.Namespace) -> int:
     from relto.node.client import open_package
 
     source = Path(options.package)
+    if "://" in options.package:
+        source = _fetched(options)
     if source.is_dir():
         raise Malformed(f"`{source}` is a directory", hint="name a package")
     progress = _progress if sys.stderr.isatty() and not options.json else None
@@ -132,6 +180,19 @@ def _open(options: argparse.Namespace) -> int:
         ],
     )
     return 0
+
+
+def _fetched(options: argparse.Namespace) -> Path:
+    """The package from an address, beside where it is opened to; what a break-off leaves is gone on with."""
+    from relto.node.peers import http_client
+    from relto.node.shelf import fetch
+
+    target = Path(options.out + ".tdf")
+    if not target.exists():
+        progress = _progress if sys.stderr.isatty() and not options.json else None
+        with http_client() as client:
+            fetch(client, options.package, target, progress)
+    return target
 
 
 # ---- verify anything

@@ -61,6 +61,7 @@ MODULES = (
     "withdrawals",
     "files",
     "keyaccess",
+    "packages",
     "ledgers",
     "nodes",
     "carry",

@@ -33,7 +33,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from relto import acts
 from relto.errors import Malformed, NotFound, Refused, ReltoError, Unavailable
 from relto.ledger import encode_bundle, is_servable, parse_path
-from relto.node import authzen, carried, clients, handover, keyaccess, login
+from relto.node import authzen, carried, clients, handover, keyaccess, login, shelf
 from relto.node.desk import note_backup, note_package, recipient_of
 from relto.node.held import texts_of
 from relto.node.node import Node
@@ -84,6 +84,7 @@ class Service:
             Route("/api/v1/presentations", self.plain(self.presentation), methods=["POST"]),
             Route("/api/v1/opened", self.plain(self.opened), methods=["POST"]),
             *keyaccess.routes(self),
+            shelf.route(lambda: Path(self.node.store.path).parent),
             *authzen.of_node(self.node).routes(),
             *(web(self) if web is not None else []),
         ]

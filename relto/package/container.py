@@ -15,6 +15,7 @@ import struct
 import tempfile
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -87,14 +88,57 @@ def read_exactly(file: BinaryIO, size: int) -> bytes:
     return b"".join(parts)
 
 
+class Sums:
+    """SHA-256 and CRC-32 of what goes by. From the second piece on they are worked out beside the caller.
+
+    Both let other threads run, so with a second core they cost no time; one piece is held, never more.
+    """
+
+    def __init__(self) -> None:
+        self._crc, self._sha256 = 0, hashlib.sha256()
+        self._worker: ThreadPoolExecutor | None = None
+        self._pending: Future[None] | None = None
+        self._seen = False
+
+    def update(self, data: bytes) -> None:
+        if not self._seen:
+            self._seen = True
+            self._add(data)
+            return
+        if self._worker is None:
+            self._worker = ThreadPoolExecutor(1, "sums")
+        self._wait()
+        self._pending = self._worker.submit(self._add, data)
+
+    def finish(self) -> tuple[str, int]:
+        """SHA-256 in hex and the CRC-32 of everything so far; the caller may go on."""
+        self._wait()
+        return self._sha256.hexdigest(), self._crc
+
+    def close(self) -> None:
+        """Ends the worker; harmless when there is none."""
+        if self._worker is not None:
+            self._worker.shutdown()
+            self._worker = None
+
+    def _wait(self) -> None:
+        if self._pending is not None:
+            self._pending.result()
+            self._pending = None
+
+    def _add(self, data: bytes) -> None:
+        self._crc = zlib.crc32(data, self._crc)
+        self._sha256.update(data)
+
+
 class Writer:
     """Writes one package into a seekable file, from where the file stands."""
 
     def __init__(self, file: BinaryIO, payload_size: int | None) -> None:
         self._file, self._base = file, file.tell()
         self._zip64 = payload_size is None or payload_size >= _FULL
-        self._crc = self._size = 0
-        self._sha256 = hashlib.sha256()
+        self._size = 0
+        self._sums = Sums()
         self._file.write(self._local(PAYLOAD, 0, 0, wide=self._zip64))
 
     @staticmethod
@@ -118,25 +162,29 @@ class Writer:
 
     def write(self, data: bytes) -> None:
         """A piece of the payload."""
-        self._crc = zlib.crc32(data, self._crc)
-        self._sha256.update(data)
+        self._sums.update(data)
         self._size += len(data)
         self._file.write(data)
+
+    def close(self) -> None:
+        """Ends what works beside; to be called however the writing ends."""
+        self._sums.close()
 
     @property
     def payload_digest(self) -> str:
         """SHA-256 in hex over what was written so far."""
-        return self._sha256.hexdigest()
+        return self._sums.finish()[0]
 
     def finish(self, manifest: bytes) -> None:
         """The manifest, the directory, and the sizes that the first header has been waiting for."""
         if len(manifest) > MANIFEST_MAX:
             raise Refused(f"the manifest would have {len(manifest)} bytes; readers take {MANIFEST_MAX}")
-        first = self._local(PAYLOAD, self._crc, self._size, wide=self._zip64)
+        payload_crc = self._sums.finish()[1]
+        first = self._local(PAYLOAD, payload_crc, self._size, wide=self._zip64)
         assert self._zip64 or self._size < _FULL, "the size was announced"
         offset, crc = len(first) + self._size, zlib.crc32(manifest)
         local = self._local(MANIFESTS[0], crc, len(manifest), wide=False)
-        directory = self._central(PAYLOAD, self._crc, self._size, 0, wide=self._zip64)
+        directory = self._central(PAYLOAD, payload_crc, self._size, 0, wide=self._zip64)
         directory += self._central(MANIFESTS[0], crc, len(manifest), offset, wide=False)
         start = offset + len(local) + len(manifest)
         tail = b""

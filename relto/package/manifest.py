@@ -19,6 +19,7 @@ from relto.package.container import MANIFEST_MAX
 from relto.package.strict import canonical, read_json, sign_jws, verify_jws
 
 VERSION: Final = "4.3.0"
+LEGACY_VERSION: Final = "4.2.2"
 OVERHEAD: Final = 28  # of a segment: IV and tag
 SEGMENT_MAX: Final = 4 * 1024 * 1024  # sealed; the Java reader takes no more
 SEGMENTS_MAX: Final = 110_000
@@ -295,7 +296,7 @@ class Assertion(Struct, frozen=True, kw_only=True):
     def hash(self) -> str:
         return hashlib.sha256(self.body).hexdigest()
 
-    def verify(self, dek: bytes, aggregate: bytes) -> None:
+    def verify(self, dek: bytes, aggregate: bytes, *, legacy: bool = False) -> None:
         """The binding holds: this statement, on this payload, by someone who had the key."""
         what = f"assertion `{self.id}`"
         header, payload = verify_jws(self.signature, dek, allowed=("HS256",), what=what, limit=4 * MANIFEST_MAX)
@@ -303,7 +304,8 @@ class Assertion(Struct, frozen=True, kw_only=True):
         if not header.keys() <= {"alg", "typ"}:
             raise Refused(f"the {what} brings a key of its own")
         claims = read_json(payload, limit=4 * MANIFEST_MAX, what=what)
-        expected = {"assertionHash": self.hash, "assertionSig": to_base64(aggregate + bytes.fromhex(self.hash))}
+        own = self.hash.encode() if legacy else bytes.fromhex(self.hash)
+        expected = {"assertionHash": self.hash, "assertionSig": to_base64(aggregate + own)}
         if claims != expected:
             raise Refused(f"the {what} belongs to another package, or was altered")
 
@@ -366,13 +368,17 @@ class _PayloadText(Struct, frozen=True, kw_only=True):
 
 class _ManifestText(Struct, frozen=True, kw_only=True):
     version: str = field(name="schemaVersion", default="")
+    old_version: str | UnsetType = field(name="tdf_spec_version", default=UNSET)
     payload: _PayloadText
     encryption: _EncryptionText = field(name="encryptionInformation")
     assertions: tuple[Any, ...] | None = None
 
 
 class Manifest(Struct, frozen=True, kw_only=True):
-    """What a manifest says, checked in itself and not yet verified: that needs the key and the owner's signature."""
+    """What a manifest says, checked in itself and not yet verified: that needs the key and the owner's signature.
+
+    legacy: of format 4.2.2, whose hashes are over hex text; here they are bytes as in 4.3.0.
+    """
 
     mime: str
     policy: Policy
@@ -382,11 +388,13 @@ class Manifest(Struct, frozen=True, kw_only=True):
     segments: tuple[Segment, ...]
     root: bytes
     assertions: tuple[Assertion, ...]
+    legacy: bool = False
 
     @property
     def aggregate(self) -> bytes:
         """The segments' hashes, one after another: what the root signature is over."""
-        return b"".join(from_base64(segment.hash, where="segments") for segment in self.segments)
+        raw = b"".join(from_base64(segment.hash, where="segments") for segment in self.segments)
+        return raw.hex().encode() if self.legacy else raw
 
     @property
     def size(self) -> int:
@@ -444,8 +452,10 @@ def parse_manifest(raw: bytes) -> Manifest:
         {key: part if key == "assertions" else present(part) for key, part in tree.items()}, _ManifestText, "manifest"
     )
     # Without the field it is 4.2.2, whose hashes are over hex text: a format of its own.
-    if held.version != VERSION:
-        raise Refused(f"the package is of format `{held.version[:16]}`", hint=f"only {VERSION} is read")
+    version = held.version or ("" if held.old_version is UNSET else held.old_version) or LEGACY_VERSION
+    if version not in {VERSION, LEGACY_VERSION}:
+        raise Refused(f"the package is of format `{version[:16]}`", hint=f"{VERSION} and {LEGACY_VERSION} are read")
+    legacy = version == LEGACY_VERSION
     outer, inner = held.payload, held.encryption
     if (outer.kind, outer.url, outer.encrypted) != ("reference", "0.payload", True):
         raise Refused("the payload is not the encrypted member `0.payload`")
@@ -465,23 +475,36 @@ def parse_manifest(raw: bytes) -> Manifest:
         key_access=tuple(access.check() for access in inner.key_access),
         algorithm=inner.integrity.algorithm,
         segment_size=inner.integrity.size,
-        segments=_segments(inner.integrity),
-        root=_root(inner.integrity.root),
+        segments=_segments(inner.integrity, legacy=legacy),
+        root=_root(inner.integrity.root, legacy=legacy),
         assertions=assertions,
+        legacy=legacy,
     )
 
 
-def _root(root: _RootText) -> bytes:
+def _unhexed(text: str, where: str) -> bytes:
+    """The bytes behind base64 of hex text, as 4.2.2 writes hashes."""
+    try:
+        raw = from_base64(text, where=where).decode("ascii")
+        made = bytes.fromhex(raw)
+    except (UnicodeDecodeError, ValueError) as error:
+        raise Malformed("a hash of format 4.2.2 is not hex text") from error
+    if made.hex() != raw:
+        raise Malformed("a hash of format 4.2.2 is not hex text in lower case")
+    return made
+
+
+def _root(root: _RootText, *, legacy: bool) -> bytes:
     # `GMAC` as a root is the last tag once more: no key is in it, so anyone can cut a file and write it anew.
     if root.alg != "HS256":
         raise Refused(f"the root of the segment table is `{root.alg[:32]}`, not a signature", hint="only HS256 is one")
-    raw = from_base64(root.sig, where="rootSignature")
+    raw = _unhexed(root.sig, "rootSignature") if legacy else from_base64(root.sig, where="rootSignature")
     if len(raw) != 32:
         raise Malformed("the root signature has not 32 bytes")
     return raw
 
 
-def _segments(held: _IntegrityText) -> tuple[Segment, ...]:
+def _segments(held: _IntegrityText, *, legacy: bool) -> tuple[Segment, ...]:
     lengths = {"GMAC": 24, "HS256": 44}
     if held.algorithm not in lengths:
         raise Refused(f"segments are hashed by `{held.algorithm[:32]}`", hint="only GMAC and HS256 are known")
@@ -495,7 +518,8 @@ def _segments(held: _IntegrityText) -> tuple[Segment, ...]:
         full = size == held.size if number < last else 0 <= size <= held.size
         if not full or sealed != size + OVERHEAD:
             raise Malformed(f"segment {number} has sizes that disagree")
-        if len(part.hash) != lengths[held.algorithm]:
+        found = to_base64(_unhexed(part.hash, "segments")) if legacy else part.hash
+        if len(found) != lengths[held.algorithm]:
             raise Malformed(f"segment {number} has a hash of another algorithm")
-        segments.append(Segment(part.hash, size, sealed))
+        segments.append(Segment(found, size, sealed))
     return tuple(segments)

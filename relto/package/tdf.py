@@ -13,7 +13,6 @@ import hmac
 import itertools
 import json
 import unicodedata
-import zlib
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from os import PathLike
@@ -30,6 +29,7 @@ from relto.package.container import (
     SIZE_MAX,
     Container,
     Source,
+    Sums,
     Writer,
     read_exactly,
     reading,
@@ -232,7 +232,10 @@ def seal(
         if expected is not None and expected > SIZE_MAX:
             raise Refused(f"the file has {expected} bytes; a package takes {SIZE_MAX}", hint="split it first")
         writer = Writer(out, None if expected is None else _sealed_size(expected, segment_size))
-        segments = _encrypt(file, writer, dek, segment_size, expected, random, progress)
+        try:
+            segments = _encrypt(file, writer, dek, segment_size, expected, random, progress)
+        finally:
+            writer.close()
         manifest = Manifest(
             mime=mime,
             policy=policy,
@@ -350,8 +353,7 @@ def _encrypt(
         iv = random(12)
         sealed = aead.encrypt(iv, data, None)
         with writes("the package"):
-            writer.write(iv)
-            writer.write(sealed)
+            writer.write(iv + sealed)
         segments.append(Segment(to_base64(sealed[-16:]), len(data), len(data) + OVERHEAD))
         if progress is not None:
             progress(done, expected)
@@ -413,6 +415,10 @@ def open_sealed(
             found.check(public_key)
         elif found.owner is not None:
             raise Refused("the package has a statement of its owner, which must be verified")
+        if public_key is not None and found.manifest.legacy:
+            raise Refused(
+                "the package is of format `4.2.2`, in which no owner signs", hint="it was not sealed by relto"
+            )
         strangers = [access.url for access in found.key_access if access.url not in allowed_urls]
         if strangers:
             raise Refused(
@@ -457,7 +463,7 @@ def _unlock(package: Package, given: Sequence[bytes | None]) -> tuple[bytes, _Me
     if not hmac.compare_digest(hmac.digest(dek, aggregate, hashlib.sha256), manifest.root):
         raise Forged("the root signature of the segment table does not hold")
     for assertion in manifest.assertions:
-        assertion.verify(dek, aggregate)
+        assertion.verify(dek, aggregate, legacy=manifest.legacy)
     if package.owner is None:
         return dek, _Metadata()
     text = texts.pop()
@@ -495,14 +501,33 @@ def _decrypt(
     progress: Progress | None,
 ) -> str:
     """The plaintext goes out; SHA-256 of what came in comes back."""
-    aead, checksum, done, digest = AESGCM(dek), 0, 0, hashlib.sha256()
+    sums = Sums()
+    try:
+        _decrypt_into(file, container, manifest, dek, out, progress, sums)
+        digest, checksum = sums.finish()
+    finally:
+        sums.close()
+    if checksum != container.payload_crc:
+        raise Malformed("the payload's checksum is wrong")
+    return digest
+
+
+def _decrypt_into(
+    file: BinaryIO,
+    container: Container,
+    manifest: Manifest,
+    dek: bytes,
+    out: BinaryIO,
+    progress: Progress | None,
+    sums: Sums,
+) -> None:
+    aead, done = AESGCM(dek), 0
     file.seek(container.payload_at)
     for number, segment in enumerate(manifest.segments):
         sealed = read_exactly(file, segment.sealed)
         if len(sealed) != segment.sealed:
             raise Forged(f"segment {number} is cut short")
-        checksum = zlib.crc32(sealed, checksum)
-        digest.update(sealed)
+        sums.update(sealed)
         found = sealed[-16:] if manifest.algorithm == "GMAC" else hmac.digest(dek, sealed, hashlib.sha256)
         # INVARIANT: the root is over these hashes, so a segment that is not in its place is seen here.
         if not hmac.compare_digest(found, from_base64(segment.hash)):
@@ -516,9 +541,6 @@ def _decrypt(
         done += len(data)
         if progress is not None:
             progress(done, manifest.size)
-    if checksum != container.payload_crc:
-        raise Malformed("the payload's checksum is wrong")
-    return digest.hexdigest()
 
 
 # ── names ──
