@@ -1,6 +1,6 @@
 """The agreed text, the acts under it, the catalogue.
 
-`relto act`, `charter`, `party`, `project`, `engagement`, `item`.
+`relto act`, `charter`, `party`, `project`, `engagement`.
 """
 
 from __future__ import annotations
@@ -46,7 +46,6 @@ def add(commands: Any) -> None:
         ("party", _party_list, _party_show),
         ("project", _project_list, _project_show),
         ("engagement", _engagement_list, _engagement_show),
-        ("item", _item_list, _item_show),
     ):
         verbs = commands.add_parser(noun).add_subparsers(dest="verb", metavar="VERB", required=True)
         if noun == "engagement":
@@ -462,7 +461,7 @@ def case_report(options: argparse.Namespace, rows: list[tuple[str, str, str, str
     return 1 if failed else 0
 
 
-# ---- parties, projects, engagements, items
+# ---- parties, projects, engagements
 
 
 def _party_list(options: argparse.Namespace) -> int:
@@ -551,34 +550,5 @@ def _engagement_show(options: argparse.Namespace) -> int:
             hint="`relto engagement list` shows them; `relto act list --kind propose` what is open",
         )
     view = views.engagement_view(register, register.engagements[options.id], _now())
-    emit(view, as_json=options.json, lines=view_lines(view))
-    return 0
-
-
-def _item_list(options: argparse.Namespace) -> int:
-    register = open_node(node_dir(options)).register
-    rows = [views.item_view(register, one) for versions in register.items.values() for one in versions]
-    lines = table(
-        [
-            (
-                f"{r['id']}@{r['version']}",
-                r["title"],
-                ", ".join(r["label"]["levels"]),
-                "unmarked" if r["label"]["rel"] is None else ", ".join(r["label"]["rel"]) or "nobody",
-                r["project"],
-            )
-            for r in rows
-        ],
-        ("item", "title", "level", "releasable to", "project"),
-    )
-    emit(views.listing(register, _now(), rows), as_json=options.json, lines=lines)
-    return 0
-
-
-def _item_show(options: argparse.Namespace) -> int:
-    from relto.node.asking import item_name
-
-    register = open_node(node_dir(options)).register
-    view = views.item_view(register, register.item(*item_name(options.id)))
     emit(view, as_json=options.json, lines=view_lines(view))
     return 0

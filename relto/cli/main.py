@@ -38,6 +38,7 @@ Govern
   outlook                 what lapses or falls due next, whose answer is awaited, what is at risk at each window
   statement PROPOSAL      a joint act for publication, with proofs that anyone can check
   engagement pipeline [PARTY] [--by DATE]   how far each candidate has come; what must happen by when
+  item import|export CSV  register up to 100,000 items from a spreadsheet; write them with the same columns
   label parse|print|check|combine|convert|xml|json|read
 Hand over
   seal FILE --item I -o F.tdf · open F.tdf -o FILE · verify ANYTHING
@@ -66,6 +67,7 @@ MODULES = (
     "nodes",
     "carry",
     "labels",
+    "items",
     "authzen",
 )
 

@@ -85,6 +85,7 @@ class Author(Held):
                 )
             self._check_readers(act)
             self._check_charter(act)
+            self._check_restriction(act)
             self._try(envelope, id_)
             self._append([envelope], beside)
             return id_

@@ -8,6 +8,7 @@ Contracts of the design, section 19; spec/api.md.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from msgspec import UNSET, UnsetType
 
 from relto import acts
 from relto.acts import Proposal, Register, Stated
+from relto.label.label import ONLY
 from relto.law import Fact, Finding
 from relto.node.watch import Standing
 from relto.release import Decision, Impact, Question, Row, Withdrawal, date_of, owed
@@ -426,7 +428,40 @@ def item_view(register: Register, item: acts.ItemState) -> View:
         "retired": bool(item.retired),
         "act": item.act,
         "label_act": item.label_act,
+        "restriction": None if isinstance(item.restriction, UnsetType) else plain(item.restriction),
     }
+
+
+def stale_view(register: Register, day: int) -> View:
+    """Markings that keep an item from all others and are due: past their review date, or without one.
+
+    due_days: since the review date, or, without one, since the label was given. Longest due first.
+    """
+    today, closed = dt.date.fromisoformat(date_of(day)), 0
+    rows: list[View] = []
+    for item in (one for versions in register.items.values() for one in versions if not one.retired):
+        tags = sorted(ONLY.keys() & set(item.label.tags))
+        stated = None if isinstance(item.restriction, UnsetType) else item.restriction
+        if not tags and stated is None:
+            continue
+        closed += 1
+        marked = date_of(register.stated[item.label_act].time)
+        due = dt.date.fromisoformat(stated.review if stated else marked)
+        if stated and due > today:
+            continue
+        rows.append(
+            {
+                "item": f"{item.id}@{item.version}",
+                "tags": tags,
+                "reason": stated.reason if stated else None,
+                "review": stated.review if stated else None,
+                "marked": marked,
+                "age_days": (today - dt.date.fromisoformat(marked)).days,
+                "due_days": (today - due).days,
+            }
+        )
+    rows.sort(key=lambda row: (-row["due_days"], row["item"]))
+    return {**listing(register, day, rows), "closed": closed}
 
 
 def release_view(register: Register, one: acts.ReleaseState) -> View:
