@@ -15,9 +15,11 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from relto.acts import AuthorityRef, Register
+from relto.charter import Charter
 from relto.law import AuthorityRef as Ground
 from relto.law import Fact, Finding, Need, Says, Three
 from relto.release.facts import FAR, Case, Law
+from relto.release.limits import rules_of
 from relto.release.question import Answer, Decision, Question, act_of, day_before, decision_id, is_conjunct
 from relto.release.rules import BEFORE_LAW, DENIED, FRESH, OWNER, Found, Rule, Way, denied, distinct, found
 
@@ -50,7 +52,11 @@ def judge(
 ) -> Judged:
     """satisfied: jurisdictions whose law is taken as met. more: further conjuncts, after all others."""
     case = Case(register, question, satisfied)
-    before, fresh, last = _run(case, BEFORE_LAW), _run(case, (FRESH,)), _run(case, (OWNER, *more))
+    before, fresh, last = (
+        _run(case, BEFORE_LAW),
+        _run(case, (FRESH,)),
+        _run(case, (OWNER, *rules_of(case.charter), *more)),
+    )
     laws = [of_law(case, jurisdiction) for jurisdiction in case.jurisdictions]
     said = [finding for one in laws for finding in one.findings]
     relied = _relied(case, [one.finding for one in (*before, *last)], said)
@@ -62,7 +68,8 @@ def judge(
     answer = answer_of(one.value for one in findings if is_conjunct(one))
     id_ = decision_id(question, answer, findings, case.charter.engine)
     ends = [*ends_of(findings), *(end for one in laws for end in one.ends), *owner_ends(case)]
-    return Judged(conclude(answer, findings, [one.law for one in laws], ends, id_), ways)
+    owed = terms_of(case.charter, question.purpose)
+    return Judged(conclude(answer, findings, [one.law for one in laws], ends, id_, owed), ways)
 
 
 def _run(case: Case, rules: Iterable[Rule]) -> list[Found]:
@@ -206,11 +213,16 @@ def answer_of(values: Iterable[Three]) -> Answer:
 
 
 def conclude(
-    answer: Answer, findings: tuple[Finding, ...], laws: Iterable[Law | None], ends: Iterable[str], id_: str
+    answer: Answer,
+    findings: tuple[Finding, ...],
+    laws: Iterable[Law | None],
+    ends: Iterable[str],
+    id_: str,
+    owed: tuple[str, ...] = (),
 ) -> Decision:
     """What a permit brings: the authorities that it rests on, what is owed, and until when it can hold.
 
-    ends: the last days of all that it rests on.
+    ends: the last days of all that it rests on. owed: by the charter, besides what the laws ask.
     """
     if answer != "permit":
         return Decision(answer=answer, findings=findings, id=id_)
@@ -222,10 +234,15 @@ def conclude(
         authorities=tuple(
             _reference(ground, law, findings) for law in held for ground in law.judgement.authorities[:1]
         ),
-        obligations=tuple(dict.fromkeys(one.id for law in held for one in law.judgement.obligations)),
+        obligations=tuple(dict.fromkeys((*owed, *(one.id for law in held for one in law.judgement.obligations)))),
         valid_until=UNSET if first == FAR else first,
         id=id_,
     )
+
+
+def terms_of(charter: Charter, purpose: str) -> tuple[str, ...]:
+    """On what terms something is given for a purpose, where the charter says so."""
+    return tuple(f"terms: {one.terms}" for one in charter.purposes if one.id == purpose and one.terms)
 
 
 def ends_of(findings: Iterable[Finding]) -> list[str]:

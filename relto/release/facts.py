@@ -130,6 +130,9 @@ class Thing:
             law, authority, condition = rest.split("/")
             told = self.judged(law, authority, condition)
             return self.stated(name, tuple(f"{d.party} {d.terms.holds} {self.world.disputed(d.act)}" for d in told))
+        if head == "item.said":
+            law, authority, condition = rest.split("/")
+            return self.stated(name, self.said(law.strip("-"), authority, condition))
         if head == "item.licences":
             law, authority = rest.split("/")
             return self.stated(name, tuple(sorted(one.act for one in self.licences(law, authority))))
@@ -168,6 +171,18 @@ class Thing:
 
     def judged(self, law: str, authority: str, condition: str) -> tuple[Determination, ...]:
         return judged(self.world, self._item, (authority, condition), self.day, law)
+
+    def said(self, law: str, authority: str, condition: str) -> tuple[str, ...]:
+        """What was determined of the item under its label, each party's word on each request: who, yes or no, on which
+        request (`-`: on none), by which act. law: under which; empty: any."""
+        return tuple(
+            f"{one.party} {'yes' if one.terms.holds else 'no'} "
+            f"{one.terms.request if isinstance(one.terms.request, str) else '-'} {one.act}"
+            for one in self.world.determinations(self.id, self.version)
+            if judges(one, self._item, (authority, condition))
+            and (not law or one.terms.jurisdiction == law)
+            and not is_gone(self.world, one.party, self.day)
+        )
 
     def approvals(self) -> dict[str, Determination]:
         """Request -> what its own party's officers decided about it last."""
@@ -270,6 +285,12 @@ def _classified(thing: Thing) -> Fact:
     return thing.of_label("item.classified", any(map(thing.charter.equivalence.needs_clearance, thing.levels())))
 
 
+def _listed(thing: Thing) -> Fact:
+    """Its name where the charter's list of background has it; empty where it has not."""
+    listed = {one.item for one in thing.charter.background or ()}
+    return Fact(name="item.listed", value=thing.id if thing.id in listed else "", says=Says.CHARTER)
+
+
 def _recalled(thing: Thing) -> Fact:
     held = {one.holder for one in thing.recalls()}
     return thing.stated("item.recalled", tuple(sorted(held)))
@@ -292,6 +313,8 @@ _OF_ITEM: Final[Mapping[str, Callable[[Thing], Fact]]] = {
     "item.releasable": _releasable,
     "item.tags": lambda t: t.of_label("item.tags", tuple(sorted({tag for one, _ in t.labels for tag in one.tags}))),
     "item.recalled": _recalled,
+    "item.background": lambda t: t.stated("item.background", t._item.facts.background),
+    "item.listed": _listed,
     "item.draws": lambda t: t.stated("item.draws", tuple(sorted(" ".join(one) for one in t.draws()))),
     "item.retired": lambda t: t.stated("item.retired", bool(t._item.retired), act=t._item.retired),
     "transferor.party": lambda t: t.stated("transferor.party", t.party),

@@ -192,9 +192,9 @@ def scope(case: Case) -> Found:
     )
     if not work.term.holds(case.day):
         return found("scope", Three.NO, work.clause, facts, code="PROJECT_NOT_RUNNING")
-    if to in case.charter.members:
-        value = Three.of(to in work.participants)
-        return found("scope", value, work.clause, facts, code="NOT_A_PARTICIPANT")
+    takes_part = to in work.participants and to in case.charter.insiders
+    if to in case.charter.members or takes_part:
+        return found("scope", Three.of(takes_part), work.clause, facts, code="NOT_A_PARTICIPANT")
     return _scope_of_outsider(case, facts)
 
 
