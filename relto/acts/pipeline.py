@@ -317,6 +317,8 @@ def criteria(register: Register, party: str, code: str, day: str) -> tuple[Crite
 def _criterion(register: Register, one: charters.Criterion, party: str, code: str, day: str) -> CriterionState:
     if one.kind == "all_pairs":
         pairs = tuple(_pair(register, one.instrument, party, code, member, day) for member in register.members)
+    elif one.kind == "attested":
+        pairs = (_own_word(register, party, one.claim, day),)
     else:
         pairs = tuple(_judgement(register, party, member) for member in register.members)
     return CriterionState(
@@ -364,6 +366,15 @@ def _pair(register: Register, kind: str, party: str, code: str, member: str, day
     if written:
         return Pair(member=member, holds="no", why=f"{written[-1].name} is not in force on {day}")
     return Pair(member=member, holds="unknown", why=f"no {kind} with {member} is on record here")
+
+
+def _own_word(register: Register, party: str, claim: str, day: str) -> Pair:
+    """What a candidate attests of itself. No act, so it does not hold."""
+    for one in register.attestations:
+        about = one.terms.about in {party, f"{party}/{party}"}
+        if one.party == party and about and one.terms.claim == claim and not one.revoked and one.terms.term.holds(day):
+            return Pair(member=party, holds="yes", why=f"attested by {party} ({one.act[:8]})")
+    return Pair(member=party, holds="no", why=f"{party} has not attested `{claim}` of itself")
 
 
 def _judgement(register: Register, party: str, member: str) -> Pair:

@@ -1,6 +1,7 @@
 """Cases beside a charter: what it must answer, written as data by whoever reviews it.
 
-A case says who asks for what, when and for which purpose, and what must come out: the answer and the rules that fail.
+A case says who asks for what, when and for which purpose, and what must come out: the answer and the rules that fail. Or
+it asks what the charter says by itself: who decides, by when, what is covered (`charter.asking`).
 The world around it (outsiders, engagements, items, people) is given once and shared. Nothing is decided here: the
 release room runs them, for only it decides.
 
@@ -12,12 +13,14 @@ release room runs them, for only it decides.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Final, Literal, TypeVar, cast
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, TypeVar, get_args
 
 import msgspec
 
-from relto.charter.model import Charter
+from relto.charter.asking import KINDS, Asked
+from relto.charter.draft import SECTIONS
+from relto.charter.model import JOINT_ACTS, Charter, OfficerAct
 from relto.charter.text import (
     Date,
     Map,
@@ -27,6 +30,7 @@ from relto.charter.text import (
     Text,
     choice,
     date,
+    flag,
     list_of,
     listing,
     mapping,
@@ -44,7 +48,7 @@ CASES_MAX: Final = 2048
 
 T = TypeVar("T")
 
-Answer = Literal["permit", "deny", "undetermined"]
+_HOLDER: Final = matching(r"[a-z0-9-]{1,64}(?:/[a-z0-9-]{1,64})?", "a party, or an organisation such as `gbr/acme`")
 _ITEM: Final = matching(r"[a-z0-9-]{1,64}/[a-z0-9-]{1,64}", "an item such as `gbr/notes`")
 _CODE: Final = matching(r"[A-Z]{3}", "a three-letter code such as `AUS`")
 _RULE: Final = matching(r"[a-z][a-z0-9_-]*(?:\.[A-Za-z0-9_-]+)*", "a rule such as `scope` or `label.release`")
@@ -77,6 +81,27 @@ class Thing(msgspec.Struct, frozen=True, kw_only=True):
     project: str
     areas: tuple[str, ...]
     label: Label
+    background: bool = False
+
+
+class Attested(msgspec.Struct, frozen=True, kw_only=True):
+    """A party's assurance about itself or its organisation, or its half of one with another party."""
+
+    about: str
+    claim: str
+    other: str = ""
+
+
+class Judged(msgspec.Struct, frozen=True, kw_only=True):
+    """What an officer of a party determined of an item under a clause of the charter; each: of every request."""
+
+    item: str
+    clause: str
+    condition: str
+    by: str
+    law: str = ""
+    holds: bool = True
+    each_time: bool = False
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,16 +116,19 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
+    """A release that is asked for; or, with `asked`, what the charter answers by itself (`charter.asking`)."""
+
     id: str
     where: str
-    who: str
-    what: str
-    day: Date
-    purpose: str
-    answer: Answer
-    fails: tuple[str, ...]  # deny: the rules that are no; undetermined: those that are unknown
-    clauses: tuple[str, ...]  # that the answer must cite
+    who: str = ""
+    what: str = ""
+    day: Date = ""
+    purpose: str = ""
+    answer: str
+    fails: tuple[str, ...] = ()  # deny: the rules that are no; undetermined: those that are unknown
+    clauses: tuple[str, ...] = ()  # that the answer must cite
     says: str = ""
+    asked: Asked | None = None
 
 
 class Cases(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,6 +138,9 @@ class Cases(msgspec.Struct, frozen=True, kw_only=True):
     items: tuple[Thing, ...]
     people: tuple[Person, ...]
     cases: tuple[Case, ...]
+    attested: tuple[Attested, ...] = ()
+    judged: tuple[Judged, ...] = ()
+    uncovered: Mapping[str, str] = {}  # clauses that no case could tell from their absence, and why
 
     def item(self, name: str) -> Thing:
         return next(one for one in self.items if one.id == name)
@@ -144,8 +175,11 @@ class _Reading:
         engagements = world.take("engagements", _each(self.engaged), ())
         self.items = world.take("items", _each(self.thing))
         self.people = world.take("people", _each(self.person))
+        attested = world.take("attested", _every(self.attestation), ())
+        judged = world.take("determined", _every(self.judgement), ())
         world.done()
         cases = self.root.take("cases", _each(self.case))
+        uncovered = self.root.take("uncovered", _every(self.reason), ())
         self.root.done()
         return Cases(
             charter=name,
@@ -154,6 +188,30 @@ class _Reading:
             items=self.items,
             people=self.people,
             cases=cases,
+            attested=attested,
+            judged=judged,
+            uncovered=dict(uncovered),
+        )
+
+    def reason(self, entry: Map) -> tuple[str, str]:
+        return entry.take("clause", self.of_charter(self.charter.clause)), entry.take("why", text)
+
+    def attestation(self, entry: Map) -> Attested:
+        return Attested(
+            about=entry.take("about", _HOLDER),
+            claim=entry.take("claim", word),
+            other=entry.take("with", self.known, ""),
+        )
+
+    def judgement(self, entry: Map) -> Judged:
+        return Judged(
+            item=entry.take("item", _one_of("item", [one.id for one in self.items])),
+            clause=entry.take("clause", self.of_charter(self.charter.clause)),
+            condition=entry.take("condition", word),
+            by=entry.take("by", self.known),
+            law=entry.take("law", _CODE, ""),
+            holds=entry.take("holds", flag, default=True),
+            each_time=entry.take("each_time", flag, default=False),
         )
 
     def outsider(self, entry: Map) -> Outsider:
@@ -179,13 +237,20 @@ class _Reading:
         owner = name.partition("/")[0]
         if owner not in self.codes:
             raise entry.at("id").refuse(f"`{owner}` is neither a party of the charter nor an outsider given here")
-        system = entry.take("system", matching(r"[A-Z]{3,4}", "whose banner it is: `USA`, `GBR`, `AUS` or `NATO`"))
+        if "levels" in entry:  # written out, where nobody reads and writes banners of the system
+            levels = entry.take("levels", list_of(_level, least=1))
+            rel = entry.take("rel", list_of(_CODE), None)
+            label = Label.of(levels) if rel is None else Label.of(levels, rel=set(rel))
+        else:
+            system = entry.take("system", matching(r"[A-Z]{3,4}", "whose banner it is: `USA`, `GBR`, `AUS` or `NATO`"))
+            label = entry.take("label", _banner(system))
         return Thing(
             id=name,
             owners=entry.take("owners", list_of(self.known, least=1), (owner,)),
             project=entry.take("project", self.of_charter(self.charter.project)),
             areas=entry.take("areas", list_of(self.of_charter(self.charter.area)), ()),
-            label=entry.take("label", _banner(system)),
+            label=label,
+            background=entry.take("background", flag, default=False),
         )
 
     def person(self, entry: Map) -> Person:
@@ -201,8 +266,11 @@ class _Reading:
         )
 
     def case(self, entry: Map) -> Case:
+        kind = entry.take("asks", choice("release", *KINDS), "release")
+        if kind != "release":
+            return self.question(entry, kind)
         where = entry.where
-        answer = cast("Answer", entry.take("answer", choice("permit", "deny", "undetermined")))
+        answer = entry.take("answer", choice("permit", "deny", "undetermined"))
         fails = entry.take("fails", list_of(_RULE), ())
         if (answer == "permit") != (not fails):
             words = "a permit has no failing rule, and every other answer has one"
@@ -219,6 +287,40 @@ class _Reading:
             clauses=entry.take("clauses", list_of(self.of_charter(self.charter.clause)), ()),
             says=entry.take("says", text, ""),
         )
+
+    def question(self, entry: Map, kind: str) -> Case:
+        """What the charter answers by itself: each kind has its keys."""
+        given = {key: entry.take(key, self.reader(key)) for key in _NEEDS[kind]}
+        given |= {key: entry.take(key, self.reader(key)) for key in _MAY[kind] if key in entry}
+        return Case(
+            id=entry.take("id", word),
+            where=entry.where,
+            answer=entry.take("answer", text),
+            fails=entry.take("fails", list_of(text), ()),
+            clauses=entry.take("clauses", list_of(self.of_charter(self.charter.clause)), ()),
+            says=entry.take("says", text, ""),
+            asked=Asked(kind=kind, given=given),
+        )
+
+    def reader(self, key: str) -> Reader[object]:
+        return {
+            "act": choice(*JOINT_ACTS, *get_args(OfficerAct)),
+            "day": date,
+            "votes": self.votes,
+            "sections": list_of(choice(*SECTIONS), least=1),
+            "ends": choice("project", "engagement"),
+            "participants": list_of(self.known, least=1),
+            "bound": word,
+            "attested": list_of(word),
+            "levels": list_of(text, least=1),
+            "of": matching(r"[a-z_]+(?:/[a-z0-9_-]+)?", "what is asked about"),
+        }.get(key, text)  # type: ignore[return-value]
+
+    def votes(self, node: Node) -> dict[str, str]:
+        entry = mapping(node)
+        found = entry.take_all(self.known, choice("consent", "refuse", "veto", "silent"))
+        entry.done()
+        return dict(found)
 
     def known(self, node: Node) -> str:
         return _one_of("party", self.codes)(node)
@@ -255,6 +357,50 @@ def _each(read: Callable[[Map], T]) -> Reader[tuple[T, ...]]:
         return tuple(found)
 
     return reader
+
+
+def _every(read: Callable[[Map], T]) -> Reader[tuple[T, ...]]:
+    """Groups of lines, in order."""
+
+    def item(node: Node) -> T:
+        entry = mapping(node)
+        found = read(entry)
+        entry.done()
+        return found
+
+    return list_of(item, least=1, most=CASES_MAX, repeats=True)
+
+
+# What each kind of question is asked with, and may be.
+_NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
+    "vote": ("act",),
+    "suspend": ("project", "party", "bound"),
+    "officers": ("act",),
+    "adopts": ("party", "law"),
+    "grade": ("party", "day"),
+    "admission": ("candidate", "day"),
+    "stage": ("candidate",),
+    "date": ("of", "day"),
+    "window": ("party", "day"),
+    "clearance": ("clearance", "level"),
+    "hold": ("level", "in"),
+    "group": ("group", "day"),
+    "freshness": ("party",),
+    "project": ("project", "day"),
+    "area": ("area",),
+    "share": ("party", "project", "of"),
+    "attribute": ("party", "attribute"),
+    "layer": ("limit",),
+}
+_MAY: Final[Mapping[str, tuple[str, ...]]] = {
+    **dict.fromkeys(KINDS, ()),
+    "vote": ("votes", "project", "pillar", "participants", "ends", "grade", "sections", "concerned", "bound", "day"),
+    "suspend": ("proposed_by",),
+    "admission": ("attested",),
+    "stage": ("day",),
+    "date": ("exit",),
+    "freshness": ("levels",),
+}
 
 
 def _one_of(what: str, names: Iterable[str]) -> Reader[str]:

@@ -393,8 +393,8 @@ class _Lint:
     # --- what engine 2 adds
 
     def grades(self) -> Iterator[Problem]:
-        declared = {one.id: one for one in self.charter.grades}
-        for one, entry in zip(self.charter.grades, self.entries("grades"), strict=True):
+        declared = {one.id: one for one in self.charter.grades or ()}
+        for one, entry in zip(self.charter.grades or (), self.entries("grades"), strict=True):
             if one.votes != "none" and not one.signs:
                 words = f"`{one.id}` votes, and does not consent to the charter by which it votes"
                 yield error(entry.at("signs"), words, hint="`signs: true`")
@@ -471,6 +471,7 @@ class _Lint:
                     words = f"another entry `act: {decision.act}` is about the same matters"
                     yield error(entry, words, hint=f"clause `{earlier.clause}`: one rule for one matter")
                     break
+            yield from self.saved(decision, entry)
             for matter, where in self.matters(decision):
                 for words in rule_faults(poll(self.charter, matter)):
                     yield error(entry.at("rule"), f"{words}{where}", hint="; ".join(self.hint(decision, matter)))
@@ -480,8 +481,22 @@ class _Lint:
             if decision.veto is not None and decision.rule in {"unanimity", "all_affected"}:
                 yield warning(entry.at("veto"), "where every voter must consent, a veto adds nothing to a refusal")
 
+    def saved(self, decision: Decision, entry: Map) -> Iterator[Problem]:
+        """The general rule is save for the narrower ones, each by name: struck out, they would widen it."""
+        if not decision.general:
+            if decision.save_for:
+                yield error(entry.at("save_for"), "only the general rule for an act is save for others")
+            return
+        narrower = [one.clause for one in self.charter.decisions if one.act == decision.act and not one.general]
+        yield from self.all_known(entry, "save_for", decision.save_for, narrower, "narrower rule")
+        lacking = [one for one in narrower if one not in decision.save_for]
+        if lacking:
+            words = f"clause `{lacking[0]}` is about some of the same matters, and this rule is not save for it"
+            hint = f"`save_for: [{', '.join(narrower)}]`"
+            yield error(entry, words, hint=hint)
+
     def reach(self, decision: Decision, entry: Map) -> Iterator[Problem]:
-        pillars, grades = [one.id for one in self.charter.pillars], [one.id for one in self.charter.grades]
+        pillars, grades = [one.id for one in self.charter.pillars], [one.id for one in self.charter.grades or ()]
         yield from self.all_known(entry, "pillars", decision.pillars, pillars, "pillar")
         yield from self.all_known(entry, "projects", decision.projects, self.projects, "project")
         yield from self.all_known(entry, "grades", decision.grades, grades, "grade")
@@ -541,12 +556,19 @@ class _Lint:
         known: Mapping[str, tuple[Iterable[str], str]] = {
             "parties": (self.parties, "party"),
             "owners": (self.parties, "party"),
-            "grades": ([one.id for one in self.charter.grades], "grade"),
+            "grades": ([one.id for one in self.charter.grades or ()], "grade"),
             "pillars": ([one.id for one in self.charter.pillars], "pillar"),
             "projects": (self.projects, "project"),
             "purposes": ([one.id for one in self.charter.purposes], "purpose"),
         }
+        releases = self.root.at("releases")
+        named = self.charter.releases.limits
+        if isinstance(releases, Map):
+            yield from self.all_known(releases, "limits", named, [one.id for one in self.charter.limits], "limit")
         for limit, entry in zip(self.charter.limits, self.entries("limits"), strict=True):
+            if limit.id not in named:
+                words = f"`releases` does not name `{limit.id}`, so no release would have to meet it"
+                yield error(entry.at("id"), words, hint=f"`limits: [{', '.join((*named, limit.id))}]` under `releases`")
             if limit.layer:
                 yield from self.known(entry.at("layer"), limit.layer, [o.id for o in self.charter.layers], "layer")
             for key, (names, what) in known.items():

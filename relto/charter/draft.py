@@ -173,7 +173,7 @@ class Reading:
             confirm=root.take("confirm", from_to(1, PARTIES_MAX)),
             aim=self.one("purpose", self.entry),
             standing=self.one("standing", self.entry),
-            grades=self.each("grades", self.grade, ENTRIES_MAX) if self.newer(root, "grades") else (),
+            grades=self.declared_grades(),
             attributes=self.each("attributes", self.attribute, ENTRIES_MAX) if self.newer(root, "attributes") else (),
             parties=self.each("parties", self.party, PARTIES_MAX, least=1),
             pillars=self.each("pillars", self.pillar, PILLARS_MAX, least=1),
@@ -371,6 +371,7 @@ class Reading:
             changed["sections"] = entry.take("sections", list_of(choice(*SECTIONS), least=1), ())
         if act == "end":
             changed["ends"] = entry.take("ends", choice("project", "engagement"), "")
+        changed["save_for"] = entry.take("save_for", list_of(_CLAUSE, least=1), ())
         return msgspec.structs.replace(base, **changed)
 
     def counting(self, entry: Map, base: Decision) -> Decision:
@@ -418,7 +419,8 @@ class Reading:
         rule = cast("Share", entry.take("rule", choice(*get_args(Share))))
         k = entry.take("k", from_to(1, K_MAX)) if rule == "k_of_n" else 0
         approval = entry.take("approval", choice("none", "each_time"), "none") == "each_time"
-        return Releases(rule=rule, k=k, approval=approval, **c)
+        limits = entry.take("limits", list_of(word, least=1), ()) if self.newer(entry, "limits") else ()
+        return Releases(rule=rule, k=k, approval=approval, limits=limits, **c)
 
     def layer(self, entry: Map, of: str) -> Layer:
         name = entry.take("id", word)
@@ -441,6 +443,11 @@ class Reading:
             **words,
             **c,
         )
+
+    def declared_grades(self) -> tuple[Grade, ...] | None:
+        if not self.newer(self.root, "grades"):
+            return None
+        return self.root.take("grades", self.entries("grades", self.grade, ENTRIES_MAX, least=1), None)
 
     def background(self) -> tuple[Background, ...] | None:
         if not self.newer(self.root, "background"):
@@ -642,7 +649,7 @@ class Reading:
 _RULES_1: Final = ("unanimity", "owner", "k_of_n", "majority", "all_affected")
 _OF_ENGINE_2: Final = (
     *("pillars", "projects", "grades", "sections", "ends", "open_for", "counted", "share", "contributions"),
-    *("blocked_by", "quorum", "silence", "assent", "veto"),
+    *("blocked_by", "quorum", "silence", "assent", "veto", "save_for"),
 )
 _DAYS: Final = amount("days")
 

@@ -229,6 +229,9 @@ class Decision(Entry, frozen=True, kw_only=True):
     grades: tuple[str, ...] = ()
     sections: tuple[str, ...] = ()
     ends: Literal["", "project", "engagement"] = ""
+    save_for: tuple[
+        str, ...
+    ] = ()  # clauses of the narrower entries; without one of them nothing is decided by this one
 
     @property
     def general(self) -> bool:
@@ -264,6 +267,7 @@ class Releases(Entry, frozen=True, kw_only=True):
     rule: Share
     k: int = 0
     approval: bool = False
+    limits: tuple[str, ...] = ()  # that every release must meet; one that is named and not there is met by nothing
 
 
 class Freshness(Entry, frozen=True, kw_only=True):
@@ -507,7 +511,7 @@ class Charter(msgspec.Struct, frozen=True, kw_only=True):
     withdrawal: Withdrawal
     windows: tuple[Window, ...]
     candidates: tuple[Candidate, ...]
-    grades: tuple[Grade, ...] = ()
+    grades: tuple[Grade, ...] | None = None  # None: the text declares none
     attributes: tuple[Attribute, ...] = ()
     suspended_votes: tuple[SuspendedVote, ...] = ()
     layers: tuple[Layer, ...] = ()
@@ -543,7 +547,7 @@ class Charter(msgspec.Struct, frozen=True, kw_only=True):
 
     def _graded(self, which: Callable[[Grade], bool]) -> set[str]:
         """The grades of this kind. Where the text declares none, a member is everything and the others are nothing."""
-        if not self.grades:
+        if self.grades is None:
             return {"member"}
         return {one.id for one in self.grades if which(one)}
 

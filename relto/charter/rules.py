@@ -161,7 +161,12 @@ def rule_for(charter: Charter, matter: Matter) -> Decision:
     fitting = [one for one in charter.decisions if one.act == matter.act and _about(one, matter)]
     if not fitting:
         raise NotFound(f"the charter has no decision rule for `{matter.act}`")
-    return max(fitting, key=lambda one: (rank(one), -charter.decisions.index(one)))
+    rule = max(fitting, key=lambda one: (rank(one), -charter.decisions.index(one)))
+    there = {one.clause for one in charter.decisions}
+    lacking = [clause for clause in rule.save_for if clause not in there]
+    if lacking:  # it was agreed as the rule for what these do not say, and they are gone
+        raise NotFound(f"clause `{rule.clause}` is save for `{lacking[0]}`, which is not there")
+    return rule
 
 
 def rank(rule: Decision) -> tuple[bool, int]:

@@ -10,19 +10,35 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
 from typing import Any
 
 from msgspec import UNSET, Struct
 
 from relto import acts
-from relto.acts import Attestation, EngagementState, ItemState, PartyState, Proposal, RecipientClass, Register, Stated
+from relto.acts import (
+    Attestation,
+    Determination,
+    EngagementState,
+    ItemState,
+    PartyState,
+    Proposal,
+    RecipientClass,
+    Register,
+    Stated,
+)
 from relto.acts.envelope import Envelope
-from relto.charter import Charter, Text
-from relto.charter.cases import Case, Cases, Engaged, Person, Thing, load_cases
+from relto.charter import Charter, Matter, Poll, Text, Voice, poll
+from relto.charter.asking import answer, struck
+from relto.charter.cases import Attested, Case, Cases, Engaged, Judged, Person, Thing, load_cases
+from relto.errors import NotFound, ReltoError
 from relto.law import Three
 from relto.release.decide import judge
+from relto.release.facts import clause_authority
 from relto.release.question import Decision, Question, is_conjunct
+
+REQUEST = "0" * 64  # the request of every question, where something is determined of each
 
 
 class Result(Struct, frozen=True, kw_only=True):
@@ -35,16 +51,69 @@ class Result(Struct, frozen=True, kw_only=True):
     problems: tuple[str, ...]
 
 
-def run_charter_cases(charter: Charter, text: Text) -> tuple[Result, ...]:
-    """Every case of the text.
+class Uncovered(Struct, frozen=True, kw_only=True):
+    """A clause that could be struck out and every case would come out as before. why: as the text of cases says."""
+
+    clause: str
+    of: str
+    why: str = ""
+
+
+class Outcome(Struct, frozen=True, kw_only=True):
+    """What came out of one case, with its reasons: two that are equal tell nothing apart."""
+
+    answer: str
+    fails: tuple[str, ...] = ()
+    clauses: tuple[str, ...] = ()
+
+
+def run_charter_cases(charter: Charter, text: Text, names: Sequence[str] = ()) -> tuple[Result, ...]:
+    """The cases of the text whose id fits one of the names, in which `*` stands for anything; without names, all.
 
     Raises: Malformed for a text that is not understood, or that is about another charter.
     """
     cases = load_cases(text, charter)
-    return tuple(_run(charter, cases, case) for case in cases.cases)
+    wanted = [one for one in cases.cases if not names or any(fnmatchcase(one.id, name) for name in names)]
+    return tuple(_result(one, outcome(charter, cases, one)) for one in wanted)
 
 
-def _run(charter: Charter, cases: Cases, case: Case) -> Result:
+def coverage(charter: Charter, text: Text) -> tuple[Uncovered, ...]:
+    """The clauses of which no case can tell whether they are there, in the order of the charter.
+
+    Each clause is struck out in turn and the cases are asked again: those first that named it.
+
+    Raises: Malformed, as above.
+    """
+    cases = load_cases(text, charter)
+    before = {one.id: outcome(charter, cases, one) for one in cases.cases}
+    found = []
+    for clause in charter.clauses:
+        left = struck(charter, clause.id)
+        first = sorted(cases.cases, key=lambda one: (clause.id not in before[one.id].clauses, one.asked is None))
+        if not any(_changed(left, cases, one, before[one.id]) for one in first):
+            found.append(Uncovered(clause=clause.id, of=clause.of, why=cases.uncovered.get(clause.id, "")))
+    return tuple(found)
+
+
+def _changed(left: Charter, cases: Cases, case: Case, before: Outcome) -> bool:
+    try:
+        return outcome(left, cases, case) != before
+    except ReltoError:  # what the case is about is gone, or makes no sense any more
+        return True
+
+
+def outcome(charter: Charter, cases: Cases, case: Case) -> Outcome:
+    """The answer to a case under this charter. Raises: NotFound for what the charter does not have."""
+    if case.asked is not None:
+        found = answer(charter, case.asked)
+        return Outcome(answer=found.answer, fails=found.fails, clauses=found.clauses)
+    decision = _decided(charter, cases, case)
+    fails = _fails(decision)
+    shown = [one for one in decision.findings if is_conjunct(one) and (one.value is not Three.YES or not fails)]
+    return Outcome(answer=decision.answer, fails=fails, clauses=tuple(one.clause for one in shown))
+
+
+def _decided(charter: Charter, cases: Cases, case: Case) -> Decision:
     day = int(dt.datetime.fromisoformat(case.day).replace(tzinfo=dt.UTC).timestamp() * 1000)
     person = cases.person(case.who)
     question = Question(
@@ -55,15 +124,19 @@ def _run(charter: Charter, cases: Cases, case: Case) -> Result:
         place=person.place,
         place_says="party",
         day=day,
+        request=REQUEST if any(one.each_time for one in cases.judged) else UNSET,
     )
     every_law = frozenset(one.id for one in charter.jurisdictions)
-    decision = judge(_Stage(charter, cases, day).register(), question, satisfied=every_law).decision
+    return judge(_Stage(charter, cases, day).register(), question, satisfied=every_law).decision
+
+
+def _result(case: Case, found: Outcome) -> Result:
     return Result(
         id=case.id,
         where=case.where,
         expected=_words(case.answer, case.fails),
-        got=_words(decision.answer, _fails(decision)),
-        problems=tuple(_problems(case, decision)),
+        got=_words(found.answer, found.fails),
+        problems=tuple(_problems(case, found)),
     )
 
 
@@ -77,16 +150,15 @@ def _words(answer: str, fails: tuple[str, ...]) -> str:
     return f"{answer} ({', '.join(sorted(fails))})" if fails else answer
 
 
-def _problems(case: Case, decision: Decision) -> Iterator[str]:
-    if decision.answer != case.answer:
-        yield f"the answer is {decision.answer}"
-    got, wanted = set(_fails(decision)), set(case.fails)
+def _problems(case: Case, found: Outcome) -> Iterator[str]:
+    if found.answer != case.answer:
+        yield f"the answer is {found.answer}"
+    got, wanted = set(found.fails), set(case.fails)
     if got - wanted:
         yield f"fails too: {', '.join(sorted(got - wanted))}"
     if wanted - got:
         yield f"does not fail: {', '.join(sorted(wanted - got))}"
-    shown = [one for one in decision.findings if is_conjunct(one) and (one.value is not Three.YES or not got)]
-    uncited = sorted(set(case.clauses) - {one.clause for one in shown})
+    uncited = sorted(set(case.clauses) - set(found.clauses))
     if uncited:
         yield f"does not cite: {', '.join(uncited)}"
 
@@ -110,12 +182,17 @@ class _Stage:
         self.charter, self.cases, self.day = charter, cases, day
         self.codes = {one.id: one.code for one in charter.parties} | {one.id: one.code for one in cases.outsiders}
 
+    @property
+    def me(self) -> str:
+        """Whose register it is: the first member's; where a text is left without one, anybody's."""
+        return (*self.charter.members, *self.codes)[0]
+
     def register(self) -> Register:
-        engagements = [self._engagement(one) for one in self.cases.engagements if not self._missing(one)]
+        engagements = [self._engagement(one) for one in self.cases.engagements if self._stands(one)]
         slots = [self._slot(one) for one in self.cases.engagements]
         nothing: Any = {}
         return Register(
-            me=self.charter.members[0],
+            me=self.me,
             sight=nothing,
             partnership=_id("founding"),
             charter=self.charter,
@@ -128,8 +205,11 @@ class _Stage:
             engagements={one.id: one for one in engagements},
             items={one.id: (self._item(one),) for one in self.cases.items},
             licences=nothing,
-            attestations=tuple(self._attested(one) for one in self.cases.people),
-            determinations=(),
+            attestations=(
+                *(self._organisation(one) for one in self.cases.people),
+                *(self._attested(one) for one in self.cases.attested),
+            ),
+            determinations=tuple(self._judged(n, one) for n, one in enumerate(self.cases.judged)),
             rosters=nothing,
             releases=nothing,
             recalls=nothing,
@@ -178,11 +258,33 @@ class _Stage:
             ceiling=one.ceiling,
             term=acts.Term(since=one.term.first or "1900-01-01", until=last.isoformat() if last else UNSET),
             members=members,
-            confirm=self.charter.confirm,
+            confirm=max(min(self.charter.confirm, len(members)), 1),
         )
 
+    def _poll(self, one: Engaged) -> Poll:
+        """By whom and how the engagement is decided; in a project that is struck out, by nobody."""
+        project = self.charter.project(one.project)
+        matter = Matter(
+            act="engage",
+            project=project.id,
+            pillar=project.pillar,
+            participants=project.participants,
+            bound=(one.party,),
+        )
+        return poll(self.charter, matter)
+
     def _voters(self, one: Engaged) -> tuple[str, ...]:
-        return tuple(dict.fromkeys((*self.charter.members, one.party)))
+        try:
+            return self._poll(one).everyone
+        except NotFound:
+            return (one.party,)
+
+    def _stands(self, one: Engaged) -> bool:
+        said: dict[str, Voice] = dict.fromkeys(one.consents, "consent")
+        try:
+            return self._poll(one).verdict(said) == "in_force"
+        except NotFound:
+            return False
 
     def _missing(self, one: Engaged) -> tuple[str, ...]:
         return tuple(party for party in self._voters(one) if party not in one.consents)
@@ -198,7 +300,7 @@ class _Stage:
 
     def _slot(self, one: Engaged) -> Proposal:
         missing, subject = self._missing(one), f"engagement/{one.id}"
-        author = self.charter.members[0]
+        author = self.me
         act = acts.Propose(author=author, log=_origin(author), at=0, subject=subject, n=1, what=self._terms(one))
         nothing = Envelope(payload=b"", payloadType="", signatures=())
         return Proposal(
@@ -206,7 +308,7 @@ class _Stage:
             subject=subject,
             n=1,
             stated=Stated(act, _id("propose", one.id), _origin(author), 0, 0, nothing),
-            state="open" if missing else "in_force",
+            state="in_force" if self._stands(one) else "open",
             voters=self._voters(one),
             missing=missing,
         )
@@ -228,22 +330,45 @@ class _Stage:
             areas=one.areas,
             label=one.label,
             nature="technical_data",
+            background=one.background,
         )
         act = _id("register", one.id)
         return ItemState(
             id=one.id, version=1, act=act, facts=facts, label=one.label, label_act=act, party=party, index=0
         )
 
-    def _attested(self, person: Person) -> Attestation:
+    def _organisation(self, person: Person) -> Attestation:
+        return self._attested(Attested(about=person.organisation, claim="organisation"))
+
+    def _attested(self, one: Attested) -> Attestation:
+        party = one.about.partition("/")[0]
         terms = acts.Attest(
-            author=person.party,
-            log=_origin(person.party),
+            author=party,
+            log=_origin(party),
             at=0,
-            about=person.organisation,
-            claim="organisation",
+            about=one.about,
+            claim=one.claim,
             term=acts.Term(since="1900-01-01"),
+            other=one.other or UNSET,
         )
-        return Attestation(act=_id("attest", person.organisation), party=person.party, terms=terms)
+        return Attestation(act=_id("attest", one.about, one.claim, one.other), party=party, terms=terms)
+
+    def _judged(self, n: int, one: Judged) -> Determination:
+        terms = acts.Determine(
+            author=one.by,
+            log=_origin(one.by),
+            at=0,
+            item=one.item,
+            version=1,
+            on=_id("register", one.item),
+            jurisdiction=one.law or self.codes[one.by],
+            authority=clause_authority(one.clause),
+            condition=one.condition,
+            holds=one.holds,
+            reason="given",
+            request=REQUEST if one.each_time else UNSET,
+        )
+        return Determination(act=_id("determine", str(n)), party=one.by, terms=terms)
 
 
 def _origin(party: str) -> str:

@@ -36,8 +36,12 @@ def rules_of(charter: Charter) -> tuple[Rule, ...]:
     """The conjuncts that this charter adds; none for one of engine 1."""
     if charter.engine == 1:
         return ()
+    known = {one.id: one for one in charter.limits}
     rules = [
-        Rule(id=f"limit.{one.id}", reads=(*ABOUT, *_reads(one)), run=partial(_limit, one=one)) for one in charter.limits
+        Rule(id=f"limit.{name}", reads=(*ABOUT, *_reads(known[name])), run=partial(_limit, one=known[name]))
+        if name in known
+        else Rule(id=f"limit.{name}", reads=(), run=partial(_lost, name=name))
+        for name in charter.releases.limits
     ]
     if any(one.until or one.formerly for one in charter.parties):
         rules.append(Rule(id="party_days", reads=("recipient.party", "item.owner"), run=_party_days))
@@ -72,6 +76,12 @@ def _word_on(one: Limit, test: Asked) -> str:
 
 
 # ---- what a limit is about -------------------------------------------------------------------------------------------
+
+
+def _lost(case: Case, name: str) -> Found:
+    """A limit that releases must meet and that is not in the text: nothing meets it."""
+    fact = Fact(name=f"limit.{name}", value=UNKNOWN, says=Says.NONE, why="the charter names it and does not have it")
+    return found(f"limit.{name}", Three.UNKNOWN, case.charter.releases.clause, [fact], code="LIMIT")
 
 
 def _limit(case: Case, one: Limit) -> Found:
