@@ -93,7 +93,7 @@ class Attested(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
-    """What an officer of a party determined of an item under a clause of the charter; each: of every request."""
+    """What an officer of a party determined of an item under a clause of the charter."""
 
     item: str
     clause: str
@@ -101,7 +101,6 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     by: str
     law: str = ""
     holds: bool = True
-    each_time: bool = False
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):
@@ -211,7 +210,6 @@ class _Reading:
             by=entry.take("by", self.known),
             law=entry.take("law", _CODE, ""),
             holds=entry.take("holds", flag, default=True),
-            each_time=entry.take("each_time", flag, default=False),
         )
 
     def outsider(self, entry: Map) -> Outsider:

@@ -17,7 +17,7 @@ from typing import Final, Literal
 import msgspec
 
 from relto.charter.draft import draft, faults
-from relto.charter.model import EVALUATED, JOINT_ACTS, Charter, Decision, Limit, Project, Test
+from relto.charter.model import EVALUATED, GRADES, JOINT_ACTS, Charter, Decision, Limit, Project, Test
 from relto.charter.rules import Matter, poll, rank
 from relto.charter.rules import faults as rule_faults
 from relto.charter.text import Date, List, Map, Node, Span, Text
@@ -400,12 +400,12 @@ class _Lint:
                 yield error(entry.at("signs"), words, hint="`signs: true`")
             if not any(party.grade == one.id for party in self.charter.parties):
                 yield warning(entry.at("id"), f"no party is of grade `{one.id}`")
-        if declared:
-            for party, entry in zip(self.charter.parties, self.entries("parties"), strict=True):
-                yield from self.known(entry.at("grade"), party.grade, declared, "grade")
-                for node, former in zip(_items(entry.at("formerly")), party.formerly, strict=True):
-                    if isinstance(node, Map):
-                        yield from self.known(node.at("grade"), former.grade, declared, "grade")
+        names = list(declared) or list(GRADES)
+        for party, entry in zip(self.charter.parties, self.entries("parties"), strict=True):
+            yield from self.known(entry.at("grade"), party.grade, names, "grade")
+            for node, former in zip(_items(entry.at("formerly")), party.formerly, strict=True):
+                if isinstance(node, Map):
+                    yield from self.known(node.at("grade"), former.grade, names, "grade")
 
     def standing_of_parties(self) -> Iterator[Problem]:
         attributes = [one.id for one in self.charter.attributes]
@@ -437,6 +437,9 @@ class _Lint:
             if project.participants and not reach:
                 words = f"nobody who takes part in `{project.id}` could receive anything of it without an engagement"
                 yield warning(entry.at("participants"), words, hint="`receives: own_projects` at the grade")
+            if project.access_lasts is not None and project.term.last is None:
+                words = f"`{project.id}` has no last day after which access could last"
+                yield error(entry.at("access_lasts"), words, hint="`term: 2025-01-01..2027-12-31`")
             if not project.within:
                 continue
             yield from self.known(entry.at("within"), project.within, self.projects, "project")

@@ -110,7 +110,7 @@ T = TypeVar("T")
 _CLAUSE: Final = matching(r"[A-Za-z0-9]{1,12}(?:[.-][A-Za-z0-9]{1,12}){0,6}", "a clause number such as `4.2`", "4.2")
 _CODE: Final = matching(r"[A-Z]{3}", "a three-letter code such as `AUS`", "AUS")
 _JURISDICTION: Final = matching(r"[A-Z]{3,4}", "a jurisdiction such as `GBR`", "GBR")
-_SYSTEM: Final = matching(r"[A-Z]{3,8}", "a classification system such as `GBR` or `NATO`", "GBR")
+_SYSTEM: Final = matching(r"[A-Z]{3,8}", "a classification system such as `GBR` or `NATO`", "GBR", "USA")
 _GROUP: Final = matching(r"[A-Z]{4}", "a four-letter group such as `FVEY`", "FVEY")
 _ITEM: Final = matching(r"[a-z0-9-]{1,64}/[a-z0-9-]{1,64}", "an item such as `gbr/notes`", "gbr/notes")
 _YEAR_END: Final = matching(
@@ -289,8 +289,8 @@ class Reading:
             id=name,
             name=entry.take("name", text),
             code=entry.take("code", _CODE),
-            # Where a text declares its own grades, `check` says which there are.
-            grade=entry.take("grade", word if newer and "grades" in self.root else choice(*GRADES)),
+            # A text of engine 2 may declare its own grades; `check` says which there are.
+            grade=entry.take("grade", word if newer else choice(*GRADES)),
             since=entry.take("since", date),
             offices=entry.take("offices", text, ""),
             until=entry.take("until", date, None) if newer else None,
@@ -319,7 +319,7 @@ class Reading:
     def project(self, entry: Map, of: str) -> Project:
         name = entry.take("id", word)
         c = self.common(entry, f"{of}/{name}")
-        newer = self.newer(entry, "within", "shares")
+        newer = self.newer(entry, "within", "shares", "access_lasts")
         return Project(
             id=name,
             name=entry.take("name", text),
@@ -330,6 +330,7 @@ class Reading:
             instrument=entry.take("instrument", text, ""),
             term=entry.take("term", span, Span()),
             within=entry.take("within", word, "") if newer else "",
+            access_lasts=entry.take("access_lasts", _PERIOD, None) if newer else None,
             shares=entry.take("shares", list_of(group(_contribution), least=1), ()) if newer else (),
             **c,
         )
@@ -738,6 +739,7 @@ _TESTS: Final = (
     "until",
     "after_project",
     "asked_in",
+    "never",
     "any",
 )
 
@@ -762,11 +764,12 @@ def _tested(entry: Map, key: str) -> Test:
             return Test(after_project=entry.take(key, _PERIOD))
         case "asked_in":
             return Test(asked_in=entry.take(key, list_of(_CODE, least=1)))
+        case "never":
+            return Test(never=entry.take(key, choice("true")) == "true")
         case "any":
             return Test(any=entry.take(key, list_of(_TEST, least=2, most=TESTS_MAX)))
         case "determined":
-            by, each_time = entry.take("by", _JURISDICTION, ""), entry.take("each_time", flag, default=False)
-            return Test(determined=entry.take(key, word), by=by, each_time=each_time)
+            return Test(determined=entry.take(key, word), by=entry.take("by", _JURISDICTION, ""))
         case _:
             return msgspec.structs.replace(Test(), **{key: entry.take(key, word)})
 

@@ -160,6 +160,14 @@ class Project(Entry, frozen=True, kw_only=True):
     term: Span = Span()
     within: str = ""  # the project that it is a part of: it runs only while that one runs
     shares: tuple[Contribution, ...] = ()
+    access_lasts: Amount | None = None  # how long after its last day access is still given
+
+    @property
+    def access(self) -> Span:
+        """The days on which something of it may be received."""
+        if self.access_lasts is None or self.term.last is None:
+            return self.term
+        return Span(first=self.term.first, last=later(self.term.last, self.access_lasts))
 
     def holds_on(self, day: Date) -> bool:
         return self.term.holds(day)
@@ -307,9 +315,9 @@ class Test(msgspec.Struct, frozen=True, kw_only=True):
 
     attested: the recipient's party attests this of its organisation. agreed: owner's and recipient's party each attest
     it with the other. instrument: a listed one of this kind between the two states is in force. determined: an officer
-    of the owner, or of the party that adopts the law `by`, judged that it holds, of the very request where `each_time`.
+    of the owner, or of the party that adopts the law `by`, judged that it holds of the item.
     attribute: the recipient's party bears this word. until: the last day. after_project: so long after the project's
-    last day. asked_in: the states from which it may be asked.
+    last day. asked_in: the states from which it may be asked. never: nothing meets it.
     """
 
     attested: str = ""
@@ -317,11 +325,11 @@ class Test(msgspec.Struct, frozen=True, kw_only=True):
     instrument: str = ""
     determined: str = ""
     by: str = ""
-    each_time: bool = False
     attribute: str = ""
     until: Date = ""
     after_project: Amount | None = None
     asked_in: tuple[str, ...] = ()
+    never: bool = False
     any: tuple[Test, ...] = ()
 
 

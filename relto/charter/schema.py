@@ -18,6 +18,7 @@ from relto.charter.draft import Reading
 from relto.charter.text import Map, Node, Reads, Schema
 from relto.errors import Malformed
 
+Try = tuple[frozenset[str], str, int]  # after which keys, what was asked, which answer it got
 RUNS_MAX: Final = 4096  # of one kind of entry
 SCHEMA: Final = "https://json-schema.org/draft/2020-12/schema"
 
@@ -32,16 +33,23 @@ def explored(read: Callable[[Any], object]) -> Schema:
     """The schema of the lines that `read` takes: an object, with what must and what may stand in it."""
     properties: dict[str, Schema] = {}
     required: list[set[str]] = []
-    ahead: list[tuple[int, ...]] = [()]
-    tried: set[tuple[frozenset[str], str, int]] = set()
+    ahead: list[tuple[tuple[int, ...], Try | None]] = [((), None)]
+    tried: set[Try] = set()
+    gone: set[tuple[int, ...]] = set()
     for _ in range(RUNS_MAX):
         if not ahead:
             break
-        probe = Probe(ahead.pop())
-        try:
-            read(probe)
-        except Malformed:
-            continue  # these values do not go together, which no schema says
+        path, trying = ahead.pop()
+        probe = Probe(path)
+        gone.add(path)
+        fits = _reads(read, probe)
+        for other, after in probe.others():
+            if after not in tried and other not in gone:
+                tried.add(after)
+                ahead.append((other, after))
+        if not fits:  # these values do not go together, which no schema says: the last of them is tried with others
+            tried -= {trying} if trying is not None else set()
+            continue
         for key, reader in probe.taken.items():
             found = reader.schema if isinstance(reader, Reads) else {}
             if key not in properties:
@@ -49,10 +57,6 @@ def explored(read: Callable[[Any], object]) -> Schema:
             elif properties[key] != found:
                 properties[key] = _either(properties[key], found)
         required.append(probe.needed)
-        for path, after in probe.others():
-            if after not in tried:
-                tried.add(after)
-                ahead.append(path)
     else:
         raise AssertionError(f"more than {RUNS_MAX} ways to read one kind of entry")
     always = set.intersection(*required) if required else set()
@@ -62,6 +66,14 @@ def explored(read: Callable[[Any], object]) -> Schema:
         "required": sorted(always),
         "additionalProperties": False,
     }
+
+
+def _reads(read: Callable[[Any], object], probe: Probe) -> bool:
+    try:
+        read(probe)
+    except Malformed:
+        return False
+    return True
 
 
 def _either(one: Schema, other: Schema) -> Schema:
@@ -87,7 +99,7 @@ class Probe(Map):
         self.taken: dict[str, Any] = {}
         self.needed: set[str] = set()
 
-    def others(self) -> list[tuple[tuple[int, ...], tuple[frozenset[str], str, int]]]:
+    def others(self) -> list[tuple[tuple[int, ...], Try]]:
         """The paths that go another way at one question, and what each of them tries."""
         gone = [self._path[at] if at < len(self._path) else 0 for at in range(len(self._questions))]
         return [

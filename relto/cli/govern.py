@@ -30,18 +30,6 @@ from relto.node.watch import standings
 
 def add(commands: Any) -> None:
     _add_act(commands)
-    text = commands.add_parser("charter", help="the agreed text").add_subparsers(
-        dest="verb", metavar="VERB", required=True
-    )
-    for verb, call in (("check", _charter_check), ("show", _charter_show), ("test", _charter_test)):
-        one = common(text.add_parser(verb))
-        one.add_argument(
-            "text",
-            nargs="?",
-            metavar="DIR|FILE|NAME",
-            help="a directory, a file, a shipped charter's name; without it the one in force",
-        )
-        one.set_defaults(call=call)
     for noun, list_call, show_call in (
         ("party", _party_list, _party_show),
         ("project", _project_list, _project_show),
@@ -386,24 +374,6 @@ def _charter_bytes(name: str) -> tuple[bytes, str]:
     return text_of("charters", name, "charter.yaml")
 
 
-def _charter_check(options: argparse.Namespace) -> int:
-    source, where = _charter_bytes(options.text) if options.text else _in_force(options)
-    text = charter.read(source, where)
-    problems = charter.lint(charter.draft(text), text)
-    view = {"file": where, "digest": text.digest.hex(), "problems": [msgspec.to_builtins(one) for one in problems]}
-    lines = [f"{one.where}: {one.severity}: {one.message}" + (f" ({one.hint})" if one.hint else "") for one in problems]
-    errors = [one for one in problems if one.severity == "error"]
-    emit(
-        view,
-        as_json=options.json,
-        lines=[
-            *lines,
-            f"{where}: {len(errors)} errors, {len(problems) - len(errors)} warnings, digest {text.digest.hex()[:16]}",
-        ],
-    )
-    return 2 if errors else 0
-
-
 def _in_force(options: argparse.Namespace) -> tuple[bytes, str]:
     register = open_node(node_dir(options)).register
     if register.charter is None:
@@ -411,42 +381,6 @@ def _in_force(options: argparse.Namespace) -> tuple[bytes, str]:
             "no charter is in force at this node", hint="name a file, or one of " + ", ".join(shipped("charters"))
         )
     return register.objects[register.charter.digest.hex()], "charter in force"
-
-
-def _charter_show(options: argparse.Namespace) -> int:
-    source, where = _charter_bytes(options.text) if options.text else _in_force(options)
-    agreed = charter.load(charter.read(source, where))
-    view = {
-        "title": agreed.title,
-        "digest": agreed.digest.hex(),
-        "engine": agreed.engine,
-        "confirm": agreed.confirm,
-        "clauses": [msgspec.to_builtins(one) for one in agreed.clauses],
-    }
-    lines = [
-        (
-            f"{agreed.title} ({agreed.id}), engine {agreed.engine},"
-            f" votes count when {agreed.confirm} ledgers acknowledge them"
-        )
-    ]
-    for one in agreed.clauses:
-        lines.append(
-            f"{one.id:>6}  {one.of}"
-            + (f": {one.says}" if one.says else "")
-            + (" [assumption]" if one.basis == "assumption" else "")
-        )
-    emit(view, as_json=options.json, lines=lines)
-    return 0
-
-
-def _charter_test(options: argparse.Namespace) -> int:
-    from relto.release.cases import run_charter_cases
-
-    name = options.text or "aukus"
-    source, where = _charter_bytes(name)
-    cases, cases_where = text_of("charters", name, "cases.yaml")
-    results = run_charter_cases(charter.load(charter.read(source, where)), charter.read(cases, cases_where))
-    return case_report(options, [(one.id, one.where, one.expected, one.got, one.problems) for one in results])
 
 
 def case_report(options: argparse.Namespace, rows: list[tuple[str, str, str, str, tuple[str, ...]]]) -> int:

@@ -33,7 +33,7 @@ Govern
   act consent|refuse ID   vote; final
   act sign|submit|list|show · act adopt PACK · act rotate|recover --next FILE…
   key new|show            keys of people, made where they are kept
-  charter check|show|test · law show|check|test · party|project|engagement|item list|show
+  charter check|show|test|diff|schema · law show|check|test · party|project|engagement|item list|show
   withdrawal list|show|recall               a party that leaves: what ended, what is asked back, the certificate
   outlook                 what lapses or falls due next, whose answer is awaited, what is at risk at each window
   statement PROPOSAL      a joint act for publication, with proofs that anyone can check
@@ -57,6 +57,7 @@ MODULES = (
     "decide",
     "govern",
     "keys",
+    "charters",
     "laws",
     "engagements",
     "withdrawals",

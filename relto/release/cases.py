@@ -38,8 +38,6 @@ from relto.release.decide import judge
 from relto.release.facts import clause_authority
 from relto.release.question import Decision, Question, is_conjunct
 
-REQUEST = "0" * 64  # the request of every question, where something is determined of each
-
 
 class Result(Struct, frozen=True, kw_only=True):
     """One case as it came out; `problems` is empty where it came out as expected."""
@@ -124,7 +122,6 @@ def _decided(charter: Charter, cases: Cases, case: Case) -> Decision:
         place=person.place,
         place_says="party",
         day=day,
-        request=REQUEST if any(one.each_time for one in cases.judged) else UNSET,
     )
     every_law = frozenset(one.id for one in charter.jurisdictions)
     return judge(_Stage(charter, cases, day).register(), question, satisfied=every_law).decision
@@ -361,12 +358,11 @@ class _Stage:
             item=one.item,
             version=1,
             on=_id("register", one.item),
-            jurisdiction=one.law or self.codes[one.by],
+            jurisdiction=one.law or self.codes.get(one.by, "ZZZ"),
             authority=clause_authority(one.clause),
             condition=one.condition,
             holds=one.holds,
             reason="given",
-            request=REQUEST if one.each_time else UNSET,
         )
         return Determination(act=_id("determine", str(n)), party=one.by, terms=terms)
 

@@ -407,10 +407,10 @@ def _determine(made: Supposed, one: Need) -> Supposed:
     item = made.register.item(question.item, question.version)
     request: str | UnsetType = UNSET
     authority = one.detail.get("authority", "")
-    if (one.detail["condition"] == APPROVED and not authority) or "each_time" in one.detail:
+    if one.detail["condition"] == APPROVED and not authority:
         request = "0" * 64 if isinstance(question.request, UnsetType) else question.request
         made = made._replace(question=msgspec.structs.replace(question, request=request))
-        authority = authority or clause_authority(charter.releases.clause)
+        authority = clause_authority(charter.releases.clause)
     law = one.detail.get("law", Case(made.register, question).fact("transferor.code").value)
     terms = {
         "item": item.id,

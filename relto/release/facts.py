@@ -130,9 +130,6 @@ class Thing:
             law, authority, condition = rest.split("/")
             told = self.judged(law, authority, condition)
             return self.stated(name, tuple(f"{d.party} {d.terms.holds} {self.world.disputed(d.act)}" for d in told))
-        if head == "item.said":
-            law, authority, condition = rest.split("/")
-            return self.stated(name, self.said(law.strip("-"), authority, condition))
         if head == "item.licences":
             law, authority = rest.split("/")
             return self.stated(name, tuple(sorted(one.act for one in self.licences(law, authority))))
@@ -171,18 +168,6 @@ class Thing:
 
     def judged(self, law: str, authority: str, condition: str) -> tuple[Determination, ...]:
         return judged(self.world, self._item, (authority, condition), self.day, law)
-
-    def said(self, law: str, authority: str, condition: str) -> tuple[str, ...]:
-        """What was determined of the item under its label, each party's word on each request: who, yes or no, on which
-        request (`-`: on none), by which act. law: under which; empty: any."""
-        return tuple(
-            f"{one.party} {'yes' if one.terms.holds else 'no'} "
-            f"{one.terms.request if isinstance(one.terms.request, str) else '-'} {one.act}"
-            for one in self.world.determinations(self.id, self.version)
-            if judges(one, self._item, (authority, condition))
-            and (not law or one.terms.jurisdiction == law)
-            and not is_gone(self.world, one.party, self.day)
-        )
 
     def approvals(self) -> dict[str, Determination]:
         """Request -> what its own party's officers decided about it last."""

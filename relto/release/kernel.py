@@ -34,7 +34,7 @@ from relto.errors import NotFound
 from relto.law import Fact, Finding, Need, Three, outline
 from relto.law.condition import AllOf, AnyOf, ClearOf, Not, See, Test
 from relto.release.catalogue import Part, Rows, name_of
-from relto.release.decide import OfLaw, conclude, ends_of, judge, of_law, run_denied, run_rule
+from relto.release.decide import OfLaw, conclude, ends_of, judge, of_law, run_denied, run_rule, terms_of
 from relto.release.facts import (
     ITEM_SIDE,
     Case,
@@ -47,6 +47,7 @@ from relto.release.facts import (
     made_of,
     text_on,
 )
+from relto.release.limits import limited_by, rules_of
 from relto.release.question import (
     Answer,
     Decision,
@@ -415,7 +416,8 @@ class Kernel:
     ) -> None:
         self.register, self.charter, self.world = register, charter_of(register), world_of(register)
         self.day, self.date, self.asking, self.more, self.table = day, date_of(day), asking, tuple(more), rows
-        self.rules = {one.id: one for one in (*BEFORE_LAW, FRESH, OWNER, *self.more)}
+        last = (OWNER, *rules_of(self.charter), *self.more)
+        self.rules = {one.id: one for one in (*BEFORE_LAW, FRESH, *last)}
         usual = not asking.purpose
         sides = set(DENIED).union(*(rule.sides for rule in self.rules.values()))
         for one in self.charter.jurisdictions:
@@ -425,7 +427,7 @@ class Kernel:
         rest = tuple(one for one in reads if not _of_item(one, usual=usual))
         self.recipients = Recipients(self.world, self.charter, asking, self.date, rest)
         self.factors: dict[str, Factor] = {}
-        for rule in (*BEFORE_LAW, OWNER, *self.more):
+        for rule in (*BEFORE_LAW, *last):
             self._factor(rule.id, rule.sides, _by_rule(rule))
         self.shown_plain = tuple(self.factors.values())
         self.plain = self.shown_plain
@@ -970,6 +972,10 @@ def _token(fact: Fact, rule: str, thing: Thing) -> Token | None:
         authority, _, condition = name.removeprefix("determined.").rpartition(".")
         acts = [one.act for one in thing.judged(law, authority, condition)]
         return ("judged", law, authority, condition, str(acts.index(fact.rests_on)))
+    if name.startswith("limited."):
+        law, authority, condition = limited_by(name)
+        acts = [one.act for one in thing.judged(law, authority, condition)]
+        return ("judged", law, authority, condition, str(acts.index(fact.rests_on)))
     if name.startswith("licensed."):
         return ("licensed", law, name)
     return None
@@ -1105,7 +1111,8 @@ class _Filling:
         ends = [*self.ends, *([day_before(gone)] if gone else [])]
         text = id_text(question, answer, b",".join(self.text), self.kernel.charter.engine)
         digest = hashlib.sha256(text).hexdigest()
-        return conclude(answer, tuple(self.findings), [one.law for one in laws], ends, digest)
+        owed = terms_of(self.kernel.charter, question.purpose)
+        return conclude(answer, tuple(self.findings), [one.law for one in laws], ends, digest, owed)
 
 
 # ---- how a rule runs in a cell --------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final, NamedTuple
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 
 from relto.charter import Charter, Limit
 from relto.charter import Test as Asked
@@ -72,7 +72,14 @@ def _every(tests: tuple[Asked, ...]) -> list[Asked]:
 
 def _word_on(one: Limit, test: Asked) -> str:
     """The name of the fact that says who determined this of the item."""
-    return f"item.said/{test.by or '-'}/{clause_authority(one.clause)}/{test.determined}"
+    return f"item.judged/{test.by}/{clause_authority(one.clause)}/{test.determined}"
+
+
+def limited_by(name: str) -> tuple[str, str, str]:
+    """Law, authority and condition of a fact `limited.LAW.AUTHORITY.CONDITION`."""
+    law, _, rest = name.removeprefix("limited.").partition(".")
+    authority, _, condition = rest.rpartition(".")
+    return law.strip("-"), authority, condition
 
 
 # ---- what a limit is about -------------------------------------------------------------------------------------------
@@ -170,24 +177,21 @@ def _instrument(case: Case, _: Limit, test: Asked) -> Tested:
 
 
 def _determined(case: Case, one: Limit, test: Asked) -> Tested:
-    """The word of an officer of the owner, or of the party whose law it is; of this request where each asks anew."""
+    """The last word of an officer of the owner, or of the party whose law it is."""
     by = case.charter.jurisdiction(test.by).adopter if test.by else case.text("item.owner")
-    told, request = case.fact(_word_on(one, test)), case.question.request
-    wanted = "-" if not test.each_time else "?" if isinstance(request, UnsetType) else request
-    said = [row.split(" ") for row in told.value] if isinstance(told.value, tuple) else []
-    held = [(holds, act) for party, holds, about, act in said if (party, about) == (by, wanted)]
-    name = f"determined.{test.determined}"
-    if not held:
+    case.fact(_word_on(one, test))
+    authority = clause_authority(one.clause)
+    told = [said for said in case.thing.judged(test.by, authority, test.determined) if said.party == by]
+    name = f"limited.{test.by or '-'}.{authority}.{test.determined}"
+    if not told:
         words = f"{by} determines `{test.determined}` of {case.question.item}"
-        detail = {"condition": test.determined, "authority": clause_authority(one.clause)}
-        detail |= {"law": test.by} if test.by else {}
-        detail |= {"each_time": "yes"} if test.each_time else {}
-        way = (need(words + (" for this request" if test.each_time else ""), by, "determine", **detail),)
-        why = f"no officer of {by} has determined it{' for this request' if test.each_time else ''}"
-        return Tested(Three.UNKNOWN, (Fact(name=name, value=UNKNOWN, says=Says.NONE, why=why),), (way,))
-    holds, act = held[-1]
-    fact = Fact(name=name, value=holds == "yes", says=Says.ACT, by=("transferor_officer",), rests_on=act)
-    return Tested(Three.of(holds == "yes"), (fact,))
+        detail = {"condition": test.determined, "authority": authority} | ({"law": test.by} if test.by else {})
+        why = f"no officer of {by} has determined it"
+        unknown = Fact(name=name, value=UNKNOWN, says=Says.NONE, why=why)
+        return Tested(Three.UNKNOWN, (unknown,), ((need(words, by, "determine", **detail),),))
+    holds = told[-1].terms.holds
+    fact = Fact(name=name, value=holds, says=Says.ACT, by=("transferor_officer",), rests_on=told[-1].act)
+    return Tested(Three.of(holds), (fact,))
 
 
 def _attribute(case: Case, _: Limit, test: Asked) -> Tested:
@@ -203,10 +207,12 @@ def _until(case: Case, _: Limit, test: Asked) -> Tested:
 
 
 def _after_project(case: Case, _: Limit, test: Asked) -> Tested:
-    work = work_of(case, case.text("item.project"))
+    name = case.text("item.project")
+    work = work_of(case, name)
     if work is None or work.term.last is None or test.after_project is None:
         return Tested(Three.YES, (Fact(name="last_day", value="not known", says=Says.CHARTER),))
-    last = later(work.term.last, test.after_project)
+    written = next((one.term.last for one in case.charter.projects if one.id == name and not work.act), None)
+    last = later(written or work.term.last, test.after_project)
     rests_on = work.act or UNSET
     fact = Fact(name="last_day", value=last, says=Says.ACT if work.act else Says.CHARTER, rests_on=rests_on, until=last)
     return Tested(Three.of(case.day <= last), (fact,))
@@ -220,6 +226,10 @@ def _asked_in(case: Case, _: Limit, test: Asked) -> Tested:
         value = Three.UNKNOWN
     words = f"it is asked for from {' or '.join(test.asked_in)}"
     return Tested(value, (fact,), ((need(words, "person", "place.access", **{"in": " ".join(test.asked_in)}),),))
+
+
+def _never(_: Case, one: Limit, __: Asked) -> Tested:
+    return Tested(Three.NO, (Fact(name=f"limit.{one.id}", value="never", says=Says.CHARTER),))
 
 
 def _any(case: Case, one: Limit, test: Asked) -> Tested:
@@ -242,6 +252,7 @@ _TESTS: Final[dict[str, Callable[[Case, Limit, Asked], Tested]]] = {
     "until": _until,
     "after_project": _after_project,
     "asked_in": _asked_in,
+    "never": _never,
     "any": _any,
 }
 

@@ -143,7 +143,7 @@ def _work_of_charter(case: Case, name: str) -> Work | None:
         project = case.charter.project(name)
     except NotFound:
         return None
-    return Work(project.clause, _pillar(case, project.pillar), project.participants, project.term)
+    return Work(project.clause, _pillar(case, project.pillar), project.participants, project.access)
 
 
 def _pillar(case: Case, name: str) -> Pillar | None:
@@ -514,16 +514,21 @@ def fresh(case: Case) -> Found:
             facts.append(Fact(name=f"seen.{party}", value=UNKNOWN, says=Says.NODE, why=why))
             words = f"the ledger of {party} is fetched again, or a bundle of it is imported"
             needs.append(need(words, case.me, "sync", party=party))
-    clause = min(clauses)[1] if clauses else case.charter.freshness[0].clause
+    clause = min(clauses)[1] if clauses else _least(case)
     value = Three.UNKNOWN if facts else Three.YES
     return found("fresh", value, clause, facts, code="STALE", ways=[tuple(needs)])
+
+
+def _least(case: Case) -> str:
+    """The clause that says how old a view may be; where a text has none left, the one that says who counts."""
+    return case.charter.freshness[0].clause if case.charter.freshness else case.charter.standing.clause
 
 
 def _limit(case: Case, held: Sequence[Level], party: str) -> tuple[int, str]:
     try:
         return case.charter.freshness_limit(held, party)
     except NotFound:
-        return -1, case.charter.freshness[0].clause  # no limit is stated for this ledger: none is recent enough
+        return -1, _least(case)  # no limit is stated for this ledger: none is recent enough
 
 
 def _stale(case: Case, party: str, limit: int) -> str:
