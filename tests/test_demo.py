@@ -66,6 +66,24 @@ def test_the_commands_work_by_themselves_on_its_directories(told):
     assert relto("ledger", "verify", "--node", aus).returncode == 0
     audited = json.loads(relto("audit", "--node", gbr, "--json").stdout)
     assert audited["counts"]["differs"] == 0
+    told = relto("release", "record", "rowan", "gbr/array-processing", "--method", "oral", "--purpose", "evaluation",
+                 "--responsible", "An officer (invented)", "--node", gbr, "--json")  # fmt: skip
+    assert (told.returncode, json.loads(told.stdout)["answer"]) == (0, "permit")
+    assert relto("release", "record", "ada", "gbr/array-processing", "--method", "oral", "--node", gbr).returncode == 2
+    records = directory / "records"
+    kept = json.loads(relto("audit", "--records", "itar", "--out", str(records), "--node", gbr, "--json").stdout)
+    methods = [row["method_of_transmission"] for row in kept["results"]]
+    assert methods[-1] == "oral"
+    assert set(methods[:-1]) == {"electronic: key to a sealed file"}
+    assert sorted(path.name for path in records.iterdir()) in (
+        ["itar-records.csv", "itar-records.pdf"],
+        ["itar-records.csv"],  # without the extra `pdf`, and then it is said
+    )
+    assert (kept["unwritten"] is None) == (records / "itar-records.pdf").exists()
+    assert len((records / "itar-records.csv").read_text().splitlines()) == len(methods) + 1
+    assert "is not noted of" in relto("release", "note", "aus/southern-hydro", "colour=red", "--node", gbr).stderr
+    assert relto("release", "note", "aus/southern-hydro", "name=Southern Hydro", "--node", gbr).returncode == 0
+    assert json.loads(relto("audit", "--known", "now", "--node", gbr, "--json").stdout)["notices"] == {}
     assert relto("verify", str(directory / "packages" / "array-processing.tdf"), "--node", aus).returncode == 0
     assert relto("impact", "--withdraw", "usa", "--on", "2030-01-01", "--node", gbr).returncode == 0
     shown = relto("item", "show", "gbr/array-processing", "--node", gbr).stdout

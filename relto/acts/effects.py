@@ -485,6 +485,8 @@ class Effects:
             data = self.slots.objects.get(act.pack)
             self.missing |= {act.pack} if data is None else set()
             pack = load_pack(data) if data is not None and one.id not in self.disputed else None
+            if pack is not None and pack.digest.hex() != act.pack:
+                pack = None  # edited since: what was adopted is a digest
             if pack is not None and pack.jurisdiction != act.jurisdiction:
                 pack = None
             found[act.jurisdiction].append(AdoptedPack(act=one.id, party=act.author, digest=act.pack, pack=pack))

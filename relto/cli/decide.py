@@ -71,6 +71,12 @@ def add(commands: Any) -> None:
         default="then",
         help="`now`: what should have been answered, with today's sight",
     )
+    replay.add_argument("--records", choices=("itar",), help="the records of a law instead: 22 CFR 120.15(e), 122.5")
+    replay.add_argument(
+        "--out",
+        metavar="DIR|FILE",
+        help="with `--records`: FILE.csv, FILE.pdf, or both in DIR; with `--known now`: a draft notice a release in DIR",
+    )
     replay.set_defaults(call=_audit)
 
 
@@ -147,8 +153,11 @@ def _draft(register: Register, word: str) -> acts.Act:
 
 
 def _audit(options: argparse.Namespace) -> int:
+    from relto.cli import releases
     from relto.node import bundle
 
+    if options.records:
+        return releases.write_records(options)
     if options.bundle:
         if not options.pin:
             raise Malformed(
@@ -175,5 +184,9 @@ def _audit(options: argparse.Namespace) -> int:
         **views.listing(register, int(time.time() * 1000), (msgspec.structs.asdict(row) for row in rows)),
         "counts": counts,
     }
-    emit(view, as_json=options.json, lines=audit_lines(rows, counts))
+    lines = audit_lines(rows, counts)
+    if options.known == "now" and node is not None:
+        view["notices"] = releases.notices(node, rows, options.out)
+        lines += releases.notice_lines(view["notices"], options.out)
+    emit(view, as_json=options.json, lines=lines)
     return 1 if counts["differs"] else 0

@@ -62,6 +62,7 @@ MODULES = (
     "engagements",
     "withdrawals",
     "files",
+    "releases",
     "keyaccess",
     "packages",
     "ledgers",

@@ -33,7 +33,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from relto import acts
 from relto.errors import Malformed, NotFound, Refused, ReltoError, Unavailable
 from relto.ledger import encode_bundle, is_servable, parse_path
-from relto.node import authzen, carried, clients, handover, keyaccess, login, shelf
+from relto.node import authzen, carried, clients, handover, keyaccess, login, records, releasing, shelf
 from relto.node.desk import note_backup, note_package, recipient_of
 from relto.node.held import texts_of
 from relto.node.node import Node
@@ -107,6 +107,8 @@ class Service:
                     ("person", self.person),
                     ("roster", self.roster),
                     ("packed", self.packed),
+                    ("record", self.record),
+                    ("note", self.note),
                     ("publish", self.publish),
                     ("client", self.client),
                     ("client-gone", self.client_gone),
@@ -470,6 +472,15 @@ class Service:
             body,
         )
         return JSONResponse({"ok": True})
+
+    async def record(self, request: Request) -> Response:
+        asked = releasing.telling_of(await read_json(request))
+        return JSONResponse(await run_in_threadpool(releasing.record, self.node, asked))
+
+    async def note(self, request: Request) -> Response:
+        body = await read_json(request)
+        notes = {str(name): str(value) for name, value in dict(body["notes"]).items()}
+        return JSONResponse({"subject": await run_in_threadpool(records.note, self.node, str(body["subject"]), notes)})
 
     async def publish(self, request: Request) -> Response:
         return JSONResponse({"note": (await self.published()).decode()})

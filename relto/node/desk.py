@@ -18,7 +18,7 @@ import httpx2 as httpx
 import msgspec
 
 from relto.errors import Conflict, Forged, Malformed, NotFound, Refused, ReltoError, Unavailable
-from relto.node import clients, home, rotation
+from relto.node import clients, home, records, releasing, rotation
 from relto.node import config as settings
 from relto.node.carried import BundleSays, TakenIn, export, take_in
 from relto.node.node import Node
@@ -53,6 +53,8 @@ class Desk(Protocol):
     ) -> BundleSays: ...
     def bundle_import(self, file: Path, packages: Path | None) -> TakenIn: ...
     def note_backup(self, at: int, size: int, key: str) -> None: ...
+    def record(self, asked: dict[str, Any]) -> dict[str, Any]: ...
+    def note(self, subject: str, notes: dict[str, str]) -> str: ...
 
 
 def desk(directory: Path) -> Desk:
@@ -117,6 +119,15 @@ class Direct:
     def packed(self, digest: str, opaque: str, item: str, version: int, shares: Sealed | None = None) -> None:
         with self._node() as node:
             note_package(node, digest, opaque, item, version, shares_of(shares))
+
+    def record(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """A release without a file: decided, and written when it is permitted."""
+        with self._node() as node:
+            return releasing.record(node, releasing.telling_of(asked))
+
+    def note(self, subject: str, notes: dict[str, str]) -> str:
+        with self._node() as node:
+            return records.note(node, subject, notes)
 
     def publish(self) -> bytes:
         """The checkpoint of the present head as others may have it."""
@@ -217,6 +228,12 @@ class Served:
     def packed(self, digest: str, opaque: str, item: str, version: int, shares: Sealed | None = None) -> None:
         body = {"digest": digest, "opaque": opaque, "item": item, "version": version}
         self._call("packed", body | shares_of(shares))
+
+    def record(self, asked: dict[str, Any]) -> dict[str, Any]:
+        return dict(self._call("record", asked))
+
+    def note(self, subject: str, notes: dict[str, str]) -> str:
+        return str(self._call("note", {"subject": subject, "notes": notes})["subject"])
 
     def publish(self) -> bytes:
         return str(self._call("publish", {})["note"]).encode()

@@ -233,7 +233,7 @@ def _item(node: Node, policy: Policy) -> ItemState:
 def _question(asker: Asker, item: ItemState, policy: Policy, asked: Asked, now: int) -> Question:
     held = asker.presentation
     return Question(
-        request=_digest(f"{item.id}@{item.version}", _package(policy), held.sub, asker.jkt, date_of(now)),
+        request=digest_of(f"{item.id}@{item.version}", _package(policy), held.sub, asker.jkt, date_of(now)),
         to=held.recipient(asker.party),
         item=item.id,
         version=item.version,
@@ -265,7 +265,7 @@ def _release(
     # The binding tells shares apart where policies do not: other software gives all its files one uuid, so the same
     # policy, and a second file's share must not pass as a retry of the first one's.
     share = asked.access.binding.hex()
-    key = _digest(f"{item.id}@{item.version}", package, str(question.part or ""), person, asker.jkt, share)
+    key = digest_of(f"{item.id}@{item.version}", package, str(question.part or ""), person, asker.jkt, share)
     rows = node.store.query("SELECT release, decision, at FROM retries WHERE key = $1", (key,))
     if rows and rows[0][1] == decision.id and now - int(rows[0][2]) < RETRY_MS and not _opened(node, str(rows[0][0])):
         return str(rows[0][0])
@@ -288,10 +288,8 @@ def _release(
         place_says=question.place_says,
         authorities=decision.authorities,
         rests_on=tuple(act for act in decision.rests_on if act in register.stated),
-        packs=tuple(
-            sorted({one.digest for j in register.packs if (one := register.pack_on(j, question.date)) is not None})
-        ),
-        uses=_uses(node, item, question, decision),
+        packs=packs_of(node, question),
+        uses=uses_of(node, item, question, decision),
         obligations=decision.obligations,
         decision=decision.id,
         day=now,
@@ -326,7 +324,15 @@ def _opened(node: Node, release: str) -> bool:
     return any(isinstance(one, acts.Receipt) and one.opened for one in receipts)
 
 
-def _uses(node: Node, item: ItemState, question: Question, decision: Decision) -> tuple[acts.LicenceUse, ...]:
+def packs_of(node: Node, question: Question) -> tuple[str, ...]:
+    """The texts that are the law on the day, by digest."""
+    register = node.register
+    return tuple(
+        sorted({one.digest for j in register.packs if (one := register.pack_on(j, question.date)) is not None})
+    )
+
+
+def uses_of(node: Node, item: ItemState, question: Question, decision: Decision) -> tuple[acts.LicenceUse, ...]:
     """What the permit draws from a licence: once for an item version and a recipient organisation, not per opening."""
     found = []
     for ref in decision.authorities:
@@ -386,5 +392,5 @@ def _journal(
     )
 
 
-def _digest(*parts: str) -> str:
+def digest_of(*parts: str) -> str:
     return hashlib.sha256(b"\0".join(part.encode() for part in parts)).hexdigest()

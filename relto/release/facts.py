@@ -37,6 +37,7 @@ from relto.release.world import Reading, World, world_of
 
 SUFFICIENT: Final = ("party", "node")  # `person` never suffices for nationality, clearance or employment
 PARTS_MAX: Final = 4096  # parts of parts that are followed
+LICENCES_NAMED_MAX: Final = 3  # licences that do not cover a release and are named with their reasons
 FAR: Final = "9999-12-31"
 APPROVED, GIVEN_UP = (
     "approved",
@@ -686,20 +687,29 @@ class Case:
         """The licence drawn on already comes first, then the one that lasts longest."""
         for side in made_of(name, law):
             self.fact(side)
-        open_, why = False, "no licence that names the item is granted"
         found: list[tuple[bool, str, str]] = []
+        against: list[tuple[bool, bool, str]] = []  # what is open comes first, what is revoked last
         for one in sorted(self.thing.licences(law, name.removeprefix("licensed.")), key=lambda one: one.act):
             value, words, drawn = self._covers(one)
             if value is Three.YES:
                 found.append((drawn, self._until(one.party, one.terms.term.last), one.act))
-            elif value is Three.UNKNOWN or not open_:
-                open_, why = open_ or value is Three.UNKNOWN, words
+            else:
+                against.append((value is not Three.UNKNOWN, bool(one.revoked), words))
         if found:
             _, until, act = max(found, key=lambda row: row[:2])
             return Fact(
                 name=name, value=True, says=Says.ACT, by=("state",), rests_on=act, until=until if until != FAR else None
             )
-        return _unknown(name, why) if open_ else Fact(name=name, value=False, says=Says.ACT, by=("state",), why=why)
+        why = "; ".join(words for _, _, words in sorted(against)[:LICENCES_NAMED_MAX])
+        if any(not settled for settled, _, _ in against):
+            return _unknown(name, why)
+        return Fact(
+            name=name,
+            value=False,
+            says=Says.ACT,
+            by=("state",),
+            why=why or "no licence that names the item is granted",
+        )
 
     def _covers(self, one: LicenceState) -> tuple[Three, str, bool]:
         if one.revoked or self.is_gone(one.party):
@@ -711,7 +721,7 @@ class Case:
         name = f"{self.thing.id}@{self.thing.version}"
         holder = self.text("transferor.organisation")
         value, words = licence_covers(_licence(one), holder, organisation, name, self.day, used)
-        return value, "; ".join(words), drawn
+        return value, f"licence {one.terms.licence}: {', '.join(words)}", drawn
 
     def _value_used(self, one: LicenceState, *, drawn: bool) -> Money | None:
         """The value drawn so far and by this release; None where it is not stated in the licence's currency."""
