@@ -118,7 +118,7 @@ from relto.acts.register import (
 )
 from relto.acts.roles import ROLES, STATES, role_of, state_of, why_not
 from relto.acts.scan import COMMON_KEY, Entry, KeySpan, Stated, Void, common_tags, entry, kind_of, open_to
-from relto.acts.table import Row, read_table, write_table
+from relto.acts.table import Row, check_row, read_table, write_table
 
 __all__ = [
     "COMMON",
@@ -223,6 +223,7 @@ __all__ = [
     "What",
     "Withdraw",
     "act_id",
+    "check_row",
     "common_tags",
     "could_engage",
     "departure",

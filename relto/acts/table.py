@@ -80,6 +80,7 @@ def write_table(rows: Iterable[Row]) -> bytes:
     return data
 
 
+@functools.lru_cache(maxsize=4)
 def read_table(data: bytes) -> tuple[Row, ...]:
     """Refuses anything but the one spelling. Raises: Malformed with the row where it went wrong, from 1."""
     if len(data) > TABLE_BYTES_MAX:
@@ -91,25 +92,41 @@ def read_table(data: bytes) -> tuple[Row, ...]:
         raise Malformed(f"a table has at most {ROWS_MAX} rows")
     rows, before = [], ("", 0)
     for number, line in enumerate(lines, 1):
-        try:
-            row = _decoder.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise Malformed(f"not an item: {str(error)[:200]}", where=f"row {number}") from error
-        if _encoder.encode(row) != line:
-            raise Malformed("not the canonical form of this row", where=f"row {number}")
-        if not line.isascii() or b"\\" in line:
-            try:
-                check_texts(msgspec.json.decode(line))
-            except Malformed as error:
-                raise Malformed(error.message, where=f"row {number}, {error.where}") from None
-        for listed in (row.areas, row.derived, row.origins, row.flags, *row.entries.values()):
-            if not isinstance(listed, UnsetType) and len(listed) > 1 and len(set(listed)) != len(listed):
-                raise Malformed("a list holds the same thing twice", where=f"row {number}")
+        row = _read_row(line, f"row {number}")
         if (row.item, row.version) <= before:
             raise Malformed("rows are sorted by item and version, each once", where=f"row {number}")
         before = (row.item, row.version)
         rows.append(row)
     return tuple(rows)
+
+
+def check_row(row: Row) -> None:
+    """What `read_table` would say of this row. Raises: Malformed with the field."""
+    _read_row(_encoder.encode(row), "")
+
+
+def _read_row(line: bytes, where: str) -> Row:
+    try:
+        row = _decoder.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Malformed(f"not an item: {str(error)[:200]}", where=where) from error
+    if _encoder.encode(row) != line:
+        raise Malformed("not the canonical form of this row", where=where)
+    if not line.isascii() or b"\\" in line:
+        try:
+            check_texts(msgspec.json.decode(line))
+        except Malformed as error:
+            raise Malformed(error.message, where=f"{where}, {error.where}".removeprefix(", ")) from None
+    for name, listed in (
+        ("areas", row.areas),
+        ("derived", row.derived),
+        ("origins", row.origins),
+        ("flags", row.flags),
+        *(("entries", one) for one in row.entries.values()),
+    ):
+        if not isinstance(listed, UnsetType) and len(listed) > 1 and len(set(listed)) != len(listed):
+            raise Malformed("a list holds the same thing twice", where=f"{where}, {name}".removeprefix(", "))
+    return row
 
 
 def opaque_of(seed: str, item: str, version: int) -> str:

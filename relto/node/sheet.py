@@ -14,6 +14,7 @@ Source: docs/decisions/0058-spreadsheets.md.
 from __future__ import annotations
 
 import csv
+import functools
 import io
 import re
 from collections import defaultdict
@@ -293,7 +294,7 @@ class _Reader:
             raise _Wrong("item", f"`{plain['item'][:64]}` is not the id of an item", f"for example {self.node.me}/name")
         try:
             row = msgspec.convert(msgspec.to_builtins(plain), Row)
-            acts.write_table([row])
+            acts.check_row(row)
         except msgspec.ValidationError as error:
             words, _, path = str(error).partition(" - at `$.")
             raise _Wrong(_column(path), words[:1].lower() + words[1:]) from None
@@ -479,6 +480,7 @@ def _shown(item: ItemState) -> dict[str, str]:
     }
 
 
+@functools.lru_cache(maxsize=4096)
 def _marked(label: Label) -> tuple[str, str]:
     """A banner that reads back as this very label, with its system; else the label itself."""
     for level in label.levels:

@@ -17,6 +17,7 @@ from relto.demo import cast
 from relto.errors import Malformed, Refused
 from relto.label import Label, Level
 from relto.node import officer, sheet, views
+from relto.release.kernel import Kernel
 
 HEAD = "item,title,organisation,project,label,system"
 DEFAULTS = {"organisation": "gbr/dstl", "project": "maritime-autonomy"}
@@ -223,6 +224,22 @@ def test_one_act_registers_a_sheet_and_partners_hold_it(world, node):
     changed = world.act("gbr", "relabel", item="gbr/part-007", version=1, prev=id_, label=narrow, reason="reviewed")
     world.sync()
     assert world.register("aus").item("gbr/part-007").label_act == changed
+
+
+def test_the_kernel_tells_rows_apart_as_it_tells_items_apart(world, node, monkeypatch):
+    # Rows of one kind are looked at once; those of which something more is stated are not of that kind.
+    item = node.register.item("gbr/part-011")
+    determination = cast.determination_a(item.label_act)
+    world.act("gbr", "determine", **{**determination, "item": "gbr/part-011"})
+    register, day = node.register, world.time
+    quick = Kernel(register, day)
+    monkeypatch.setattr(Kernel, "_kind", lambda self, item: None)
+    slow = Kernel(register, day)
+    assert {name: number for name, (_, number) in quick.singles.items()} == {
+        name: number for name, (_, number) in slow.singles.items()
+    }
+    classes = {quick.class_of(f"gbr/part-{n:03}", 1) for n in range(200)}
+    assert 2 <= len(classes) <= 4
 
 
 def test_several_owners_are_separate_acts(world, node):
