@@ -195,6 +195,18 @@ def test_every_failed_unwrap_looks_the_same(case):
         PQ.public_pem[:-100] + PQ.public_pem[-96:],
         "x" * 5000,
     ],
+    ids=[
+        "rsa-1024",
+        "secp256k1",
+        "x25519",
+        "ed448",
+        "empty",
+        "accent",
+        "rsa-broken",
+        "hybrid-other",
+        "hybrid-short",
+        "long",
+    ],
 )
 def test_keys_that_are_not_wrapped_to(public):
     with pytest.raises((Malformed, Refused)):

@@ -267,6 +267,7 @@ def test_a_key_with_two_halves_verifies_no_token():
         raw(tokens.PRESENTATION_TYPE, {"iss": "https://evil.example"}),
         "x",
     ],
+    ids=["another-type", "list", "no-issuer", "another-issuer", "no-token"],
 )
 def test_issuers_that_are_none(token):
     with pytest.raises(Malformed):
