@@ -269,7 +269,7 @@ def test_a_party_hears_of_its_own_ledger_what_is_held_here_and_nothing_of_others
 
 
 def test_what_a_partner_says_it_refused_is_bounded_and_shown(node):
-    url, _root, other = node
+    url, root, other = node
     path = "/api/v1/refused"
 
     def say(body):
@@ -278,7 +278,10 @@ def test_what_a_partner_says_it_refused_is_bounded_and_shown(node):
     assert say(json.dumps({"size": 1, "problem": "x" * 501}).encode()) == 400
     assert say(b'{"size": -1, "problem": ""}') == 400
     assert say(b'{"size": 1, "problem": "entry 1 is damaged"}') == 200
-    assert b'relto_ledger_refused{party="usa"} 1' in call(url + "/metrics")[1]
+    desk = Served(root / "gbr")
+    assert 'relto_ledger_refused{party="usa"} 1' in desk._client.get("http://node/local/metrics").text
+    assert b'"usa"' not in call(url + "/metrics")[1], "regression: whoever asked was told every party that is known"
     assert say(b'{"size": 1, "problem": ""}') == 200
-    assert b'relto_ledger_refused{party="usa"} 0' in call(url + "/metrics")[1]
+    assert 'relto_ledger_refused{party="usa"} 0' in desk._client.get("http://node/local/metrics").text
+    desk.close()
     assert call(url + path, method="POST", body=b"{}")[0] == 404

@@ -93,6 +93,7 @@ class Service:
     def local(self) -> Starlette:
         routes = [
             Route("/local/alive", self.health),
+            Route("/local/metrics", self.all_metrics),
             *(
                 Route(f"/local/{name}", self.plain(call), methods=["POST"])
                 for name, call in (
@@ -192,13 +193,24 @@ class Service:
         return JSONResponse({"ok": True, "party": self.node.me})
 
     async def metrics(self, request: Request) -> Response:
+        """Open to all, so by name only parties whose membership everybody may know: the charter's members."""
+        return await run_in_threadpool(self._metrics, {*self.node.register.members, self.node.me})
+
+    async def all_metrics(self, request: Request) -> Response:
+        """The same with every party, for the own machine."""
+        return await run_in_threadpool(self._metrics, {*self.node.register.parties, *self.node.peers()})
+
+    def _metrics(self, named: set[str]) -> Response:
         node = self.node
         rows = [
             f'relto_ledger_entries{{party="{party}"}} {state.size}'
             for party, state in sorted(node.register.parties.items())
+            if party in named
         ]
         now = node.clock()
         for one in standings(node):
+            if one.party not in named:
+                continue
             age = -1 if one.seen is None else max(0, now - one.seen) // 1000
             rows.append(f'relto_mirror_age_seconds{{party="{one.party}"}} {age}')
             rows.append(f'relto_mirror_bad{{party="{one.party}"}} {int(one.bad)}')

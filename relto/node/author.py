@@ -153,13 +153,9 @@ class Author(Held):
         elif isinstance(
             act, acts.Roster | acts.Acknowledge | acts.Withdraw | acts.Dispute | acts.Fork | acts.Attest | acts.Adopt
         ):
+            # Not the engaged: the list of readers stands in the act, and would tell each of them who the others are.
+            # To them it is disclosed, one by one (relto/node/duties.py).
             found |= members
-            if isinstance(act, acts.Withdraw | acts.Attest | acts.Adopt):
-                found |= {
-                    one.terms.party
-                    for one in register.engagements.values()
-                    if one.state(day_of(self.clock())) == "in_force"
-                }
         reachable = set(self.peers()) | {self.me}
         return tuple(
             sorted(

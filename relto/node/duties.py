@@ -18,6 +18,7 @@ from relto.node.author import Author
 from relto.node.held import READ_MAX, Pinned, day_of
 
 HOUR_MS = 3_600_000
+DISCLOSE_MAX = 4096  # entries that one act opens
 AHEAD_MS_MAX = 300_000  # a partner's clock further ahead than this is not acknowledged
 
 
@@ -107,7 +108,7 @@ class Duties(Author):
                 )
 
     def _disclose(self) -> None:
-        """What was registered before an engagement is opened to the engaged party once its label names it."""
+        """What an engaged party goes by is opened to it: items that its engagement covers, standing, adopted law."""
         register, day = self.register, day_of(self.clock())
         if self.me not in register.members:
             return
@@ -119,9 +120,22 @@ class Duties(Author):
             party = register.parties.get(engagement.terms.party)
             if party is None or engagement.state(day) != "in_force":
                 continue
-            wanted = self._closed_to(party.id) - told[party.id]
-            if wanted:
-                self.write(self.draft("disclose", to=party.id, entries=tuple(sorted(wanted))))
+            wanted = (self._closed_to(party.id) | self._standing(party.id)) - told[party.id]
+            entries = tuple(sorted(wanted))
+            for at in range(0, len(entries), DISCLOSE_MAX):
+                self.write(self.draft("disclose", to=party.id, entries=entries[at : at + DISCLOSE_MAX]))
+
+    def _standing(self, party: str) -> set[int]:
+        """The own entries about standing and law that an engaged party goes by, and was not addressed in."""
+        stated = self.register.scans[self.origin].stated
+        kinds = (acts.Attest, acts.Adopt, acts.Withdraw)
+        about = {one.id for one in stated if isinstance(one.act, kinds)}
+        return {
+            one.index
+            for one in stated
+            if (one.id in about or (isinstance(one.act, acts.Revoke) and one.act.act in about))
+            and not acts.open_to(one.act, party)
+        }
 
     def _closed_to(self, party: str) -> set[int]:
         """The own entries about items that the party should know of by now, and was not addressed in.

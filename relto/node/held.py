@@ -104,6 +104,7 @@ class Held:
         self._held: dict[str, bytes] = {}
         self._names: set[str] = set()
         self._problems: dict[str, str] = {}
+        self._disclosed: dict[str, set[int]] = defaultdict(set)  # reader -> own entries that a disclose opens to it
         self._evidence: dict[str, str] = {}  # openings that are not what their leaves commit to
         self.recovering = ""  # why nothing may be signed; relto/node/recovery.py
         self._read_all()
@@ -294,6 +295,8 @@ class Held:
             self._evidence[origin] = f"entry {index}: {error.message}"
             one = acts.entry(origin, index, leaf, None, mine=True)
         self._entries[origin].append(one)
+        if origin == self.origin and isinstance(one.act, acts.Disclose):
+            self._disclosed[one.act.to] |= set(one.act.entries)
         self._names |= texts_of(one.act)
         if (
             isinstance(one.act, acts.Channel)

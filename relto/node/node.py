@@ -44,24 +44,17 @@ class Node(Mirror, Recovery, Witnessing):
 
     def openings_for(self, reader: str, since: int, also: Sequence[int], size: int, *, proofs: bool) -> list[Delivered]:
         """Entries of the own ledger that this reader may open: from `since` on, and of `also` those that are its."""
-        entries = self._entries.get(self.origin, [])
-        disclosed = {
-            index
-            for one in self.register.scans[self.origin].stated
-            if isinstance(one.act, acts.Disclose) and one.act.to == reader
-            for index in one.act.entries
-        }
-        wanted = set(also)
+        entries, since = self._entries.get(self.origin, []), max(0, since)
+        disclosed, stop = self._disclosed.get(reader, set()), min(size, len(entries))
+        early = sorted(index for index in set(also) if 0 <= index < min(since, stop))
         found = []
-        for one in entries[: min(size, len(entries))]:
-            if (
-                (one.index < since and one.index not in wanted)
-                or one.act is None
-                or one.salt is None
-                or one.envelope is None
-            ):
+        for index in (*early, *range(since, stop)):
+            one = entries[index]
+            if one.act is None or one.salt is None or one.envelope is None:
                 continue
-            if acts.open_to(one.act, reader) or one.index in disclosed:
+            # Who else has a channel to this ledger is no affair of a party that does not mirror it.
+            strange = proofs and isinstance(one.act, acts.Channel) and one.act.reader != reader
+            if (acts.open_to(one.act, reader) and not strange) or one.index in disclosed:
                 proof = tuple(self.log.tree.inclusion(one.index, size)) if proofs else ()
                 found.append(
                     Delivered(index=one.index, leaf=one.leaf, salt=one.salt, envelope=one.envelope, proof=proof)
