@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from relto.cli import reverse
 from relto.cli.main import common, emit, node_dir
 from relto.errors import Malformed, NotFound, ReltoError
 from relto.keys import AccessKey
@@ -81,11 +82,12 @@ def _seal(options: argparse.Namespace) -> int:
     if options.file != "-" and not source.exists():
         raise NotFound(f"there is no file `{options.file}`")
     name = options.name or ("stdin" if options.file == "-" else source.name)
+    audience, shown = reverse.sheet(node, item.id, item.version)
     if options.dry_run:
         emit(
-            {"item": f"{item.id}@{item.version}", "name": name, "written": None},
+            {"item": f"{item.id}@{item.version}", "name": name, "written": None, "audience": audience},
             as_json=options.json,
-            lines=[f"would seal {name} as {item.id}@{item.version}"],
+            lines=[f"would seal {name} as {item.id}@{item.version}", *shown],
         )
         return 0
     progress = _progress if sys.stderr.isatty() and not options.json else None
@@ -100,11 +102,12 @@ def _seal(options: argparse.Namespace) -> int:
         "label": sealed.statement.label,
         "size": sealed.size,
         "sealed": sealed.sealed_size,
+        "audience": audience,
     }
     emit(
         view,
         as_json=options.json,
-        lines=[f"{options.out}: {item.id}@{item.version}, {sealed.statement.label}, {sealed.size} bytes"],
+        lines=[f"{options.out}: {item.id}@{item.version}, {sealed.statement.label}, {sealed.size} bytes", *shown],
     )
     return 0
 

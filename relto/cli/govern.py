@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from relto import acts, charter, law
 from relto.acts import Act
-from relto.cli import engagements, keys, proposals
+from relto.cli import engagements, keys, proposals, reverse
 from relto.cli.main import common, emit, node_dir
 from relto.cli.show import table, view_lines
 from relto.errors import Malformed, NotFound, Refused
@@ -243,6 +243,9 @@ def _act_make(options: argparse.Namespace) -> int:
     assert held is not None
     agreed = node.register.charter
     request = officer.request(act, held, agreed.officers(options.kind) if agreed is not None else 1)
+    audience, shown = (
+        reverse.sheet(node, act.item, act.version, (act,)) if isinstance(act, acts.Relabel) else (None, [])
+    )
     if options.dry_run or not (options.key or options.sign):
         if options.out:
             Path(options.out).write_bytes(officer.format_request(request))
@@ -254,12 +257,12 @@ def _act_make(options: argparse.Namespace) -> int:
             "threshold": request.threshold,
             "keys": list(request.keys),
             "out": options.out,
-        }
+        } | ({"audience": audience} if audience is not None else {})
         asks = f"to be signed by {request.asks}"
         emit(
             view,
             as_json=options.json,
-            lines=[*request.reads, asks, *([f"request written to {options.out}"] if options.out else [])],
+            lines=[*request.reads, *shown, asks, *([f"request written to {options.out}"] if options.out else [])],
         )
         return 0
     signers = (
@@ -267,7 +270,7 @@ def _act_make(options: argparse.Namespace) -> int:
     )
     envelope = officer.envelope(officer.sign(request, signers))
     id_ = desk(directory).submit(envelope)
-    emit({"id": id_, "act": msgspec.to_builtins(act)}, as_json=options.json, lines=[f"{options.kind} {id_}"])
+    emit({"id": id_, "act": msgspec.to_builtins(act)}, as_json=options.json, lines=[*shown, f"{options.kind} {id_}"])
     return 0
 
 

@@ -55,6 +55,7 @@ Try:  relto demo --dir demo && relto may aus/southern-hydro gbr/array-processing
 # Beside this file; each has `add(commands)`. In this order the reference shows them.
 MODULES = (
     "decide",
+    "reverse",
     "govern",
     "keys",
     "charters",

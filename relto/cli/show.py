@@ -9,9 +9,23 @@ from msgspec import UNSET, UnsetType
 
 from relto.acts import RecipientClass, Register
 from relto.law import Finding, Three
-from relto.release import Audited, Decision, Impact, Question, Row, Withdrawal, owed
+from relto.release import (
+    Audience,
+    Audited,
+    Decision,
+    Declared,
+    Ending,
+    Impact,
+    Missing,
+    Page,
+    Question,
+    Rectangle,
+    Withdrawal,
+    owed,
+)
 from relto.release.words import sentence
 
+LINES = 8  # of one rectangle
 MARK = {Three.YES: "+", Three.NO: "-", Three.UNKNOWN: "?"}
 
 
@@ -85,28 +99,76 @@ def class_words(one: RecipientClass) -> str:
     return f"{one.organisation} ({nations}{held})"
 
 
-def rows_lines(rows: Sequence[Row], title: str) -> list[str]:
+def page_lines(page: Page, title: str) -> list[str]:
     lines = [title]
-    for row in rows:
+    for row in page.rows:
+        lines.append(f"  {row.item}@{row.version}  {_people(row.to)}")
+    if len(page.rows) < page.count:
         lines.append(
-            f"  {row.item}@{row.version}  {class_words(row.to.recipient)}  {row.to.heads} people"
-            + (f", declared {row.to.day}" if row.to.day else "")
+            f"  {len(page.rows)} of {page.count} rows" + (f"; more: --cursor {page.next}" if page.next else "")
         )
-    people = {row.to.id: row.to.heads for row in rows}
-    lines.append(f"  {len(rows)} rows, {sum(people.values())} people; complete over declared rosters")
+    lines.append(f"  {page.count} rows, {page.people} people; complete over declared rosters")
     return lines
 
 
-def impact_lines(found: Impact) -> list[str]:
-    lines = ["if these stood, every vote given and confirmed", *(f"  {one}" for one in found.assumed)]
-    for title, pairs in (("gained", found.gained), ("lost", found.lost)):
-        people = sum({(p.to.id): p.to.heads for p in pairs}.values())
-        lines.append(f"{title}: {len(pairs)} pairs, {people} people")
+def _people(to: Declared) -> str:
+    return f"{class_words(to.recipient)}  {to.heads} people" + (f", declared {to.day}" if to.day else "")
+
+
+def impact_lines(found: Impact, title: str = "if these stood, every vote given and confirmed") -> list[str]:
+    lines = [*([title] if title else []), *(f"  {one}" for one in found.assumed)]
+    for word, pairs in (("gained", found.gained), ("lost", found.lost)):
+        mine = [one for one in found.rectangles if one.gained is (word == "gained")]
+        count = sum(one.pairs for one in mine) if found.rectangles else len(pairs)
+        to = {one.to.id: one.to.heads for one in pairs} | {to.id: to.heads for one in mine for to in one.to}
+        lines.append(f"{word}: {count} pairs, {sum(to.values())} people")
+        if not found.complete:
+            lines += [line for one in mine for line in _rectangle_lines(one)]
         lines += [
             f"  {p.item}@{p.version}  {class_words(p.to.recipient)}  {p.to.heads} people ({p.before} to {p.after})"
             for p in pairs
         ]
-    lines.append(f"unchanged: {found.unchanged} pairs; complete over declared rosters")
+    if not found.complete:
+        lines.append("as classes of items and people; `--pairs` lists every pair")
+    if title:
+        lines.append(f"unchanged: {found.unchanged} pairs; complete over declared rosters")
+    return lines
+
+
+def _rectangle_lines(one: Rectangle) -> list[str]:
+    lines = [f"  {one.items} items for {len(one.to)} classes of people ({one.before} to {one.after})"]
+    lines += [f"    {n} of {project}, {label}" for project, label, n in one.of[:LINES]]
+    lines += [f"    and {len(one.of) - LINES} kinds more"] if len(one.of) > LINES else []
+    lines += [f"    to {_people(to)}" for to in one.to[:LINES]]
+    return lines + ([f"    and {len(one.to) - LINES} classes more"] if len(one.to) > LINES else [])
+
+
+def ending_lines(ends: Sequence[Ending]) -> list[str]:
+    lines = ["would end it"] if ends else []
+    for one in ends:
+        on = "" if isinstance(one.on, UnsetType) else f", after {one.on}"
+        lines.append(f"  {one.needs}{on}" + (f" ({one.of})" if one.of else ""))
+    return lines
+
+
+def missing_lines(found: Missing, who: str) -> list[str]:
+    lines = [f"{who} may have {found.permitted} of {found.items} items of {found.project}"]
+    for step in found.steps:
+        alone = f", for {step.alone} of them all that is missing" if step.alone else ""
+        lines.append(f"  {step.needs} ({step.of}): {step.items} items{alone}")
+    lines += [f"  {n} items that no step of a party opens: {rule}" for rule, n in found.barred]
+    if not found.complete:
+        lines.append(f"  steps were searched for {found.looked_at} items, the largest classes first")
+    return lines
+
+
+def audience_lines(found: Audience) -> list[str]:
+    first, gains = ({one.id for one in found.first}, {one.id for one in found.gains})
+    lines = [f"{found.item}@{found.version} could be had by {len(found.to)} classes, {found.people} people"]
+    for one in found.to:
+        marks = [*(["gains it"] if one.id in gains else []), *(["for the first time"] if one.id in first else [])]
+        lines.append(f"  {_people(one)}" + (f"  [{', '.join(marks)}]" if marks else ""))
+    lines.append("  of declared rosters, on what is determined and licensed today")
     return lines
 
 

@@ -20,7 +20,20 @@ from relto.acts import Proposal, Register, Stated
 from relto.label.label import ONLY
 from relto.law import Fact, Finding
 from relto.node.watch import Standing
-from relto.release import Decision, Impact, Question, Row, Withdrawal, date_of, owed
+from relto.release import (
+    Audience,
+    Decision,
+    Declared,
+    Ending,
+    Impact,
+    Missing,
+    Page,
+    Question,
+    Row,
+    Withdrawal,
+    date_of,
+    owed,
+)
 
 View = dict[str, Any]
 
@@ -113,27 +126,93 @@ def row_view(row: Row) -> View:
     }
 
 
-def impact_view(register: Register, day: int, found: Impact) -> View:
-    def pair(one: Any) -> View:
-        view = {
-            "item": f"{one.item}@{one.version}",
-            "class": one.to.id,
-            "recipient": plain(one.to.recipient),
-            "heads": one.to.heads,
-            "declared": one.to.day,
-        }
-        return {**view, "before": one.before, "after": one.after}
+def _pair_view(one: Any) -> View:
+    return {
+        "item": f"{one.item}@{one.version}",
+        **_class_view(one.to),
+        "before": one.before,
+        "after": one.after,
+    }
 
+
+def _class_view(one: Declared) -> View:
+    return {"class": one.id, "recipient": plain(one.recipient), "heads": one.heads, "declared": one.day}
+
+
+def impact_view(register: Register, day: int, found: Impact) -> View:
+    """`complete` false: pairs are too many to list unasked, and `rectangles` say all."""
     return {
         "assumed": list(found.assumed),
-        "gained": [pair(one) for one in found.gained],
-        "lost": [pair(one) for one in found.lost],
+        "gained": [_pair_view(one) for one in found.gained],
+        "lost": [_pair_view(one) for one in found.lost],
         "unchanged": found.unchanged,
-        "count": len(found.gained) + len(found.lost),
-        "complete": True,
+        "count": found.count,
+        "complete": found.complete,
+        "rectangles": [
+            {
+                "gained": one.gained,
+                "items": one.items,
+                "of": [{"project": project, "label": label, "items": n} for project, label, n in one.of],
+                "to": [_class_view(to) for to in one.to],
+                "before": one.before,
+                "after": one.after,
+            }
+            for one in found.rectangles
+        ],
         "day": date_of(day),
         "sight": sight_view(register),
     }
+
+
+def changed_view(register: Register, day: int, found: Impact) -> View:
+    """What one item or one recipient gains and loses between two days."""
+    view = impact_view(register, day, found)
+    return {key: view[key] for key in ("assumed", "gained", "lost", "count", "complete", "day", "sight")}
+
+
+def ending_view(one: Ending) -> View:
+    return {
+        "needs": one.needs,
+        "from": one.of,
+        "kind": one.kind,
+        "on": None if isinstance(one.on, UnsetType) else one.on,
+        "act": None if isinstance(one.act, UnsetType) else one.act,
+    }
+
+
+def missing_view(register: Register, day: int, found: Missing) -> View:
+    steps = [
+        {"needs": one.needs, "from": one.of, "kind": one.kind, "items": one.items, "alone": one.alone}
+        for one in found.steps
+    ]
+    return {
+        "project": found.project,
+        "items": found.items,
+        "permitted": found.permitted,
+        "results": steps,
+        "count": len(steps),
+        "barred": [{"rule": rule, "items": n} for rule, n in found.barred],
+        "looked_at": found.looked_at,
+        "complete": found.complete,
+        "day": date_of(day),
+        "sight": sight_view(register),
+    }
+
+
+def audience_view(found: Audience) -> View:
+    first, gains = ({one.id for one in found.first}, {one.id for one in found.gains})
+    return {
+        "item": f"{found.item}@{found.version}",
+        "to": [{**_class_view(one), "gains": one.id in gains, "first": one.id in first} for one in found.to],
+        "count": len(found.to),
+        "people": found.people,
+    }
+
+
+def page_view(register: Register, day: int, page: Page) -> View:
+    rows = [row_view(one) for one in page.rows]
+    view = listing(register, day, rows, complete=len(rows) == page.count, following=page.next or None)
+    return {**view, "count": page.count, "people": page.people}
 
 
 def withdrawal_view(register: Register, day: int, found: Withdrawal) -> View:

@@ -19,7 +19,18 @@ register and a question; it knows packages by digest only, and neither disk, net
 from relto.release.audit import Audited, audit
 from relto.release.cases import run_charter_cases
 from relto.release.decide import decide
-from relto.release.impact import Impact, Withdrawal, assume, impact, rehearse_withdrawal
+from relto.release.ending import Audience, Ending, Missing, audience, endings, missing
+from relto.release.impact import (
+    Impact,
+    Rectangle,
+    Withdrawal,
+    assume,
+    difference,
+    impact,
+    rehearse_withdrawal,
+    with_charter,
+    with_law,
+)
 from relto.release.owed import Owed, owed, owed_of
 from relto.release.question import ENGINE, EXIT, Answer, Change, Decision, Question, date_of, decision_id
 from relto.release.search import (
@@ -42,24 +53,32 @@ __all__ = [
     "ENGINE",
     "EXIT",
     "Answer",
+    "Audience",
     "Audited",
     "Change",
     "Decision",
     "Declared",
+    "Ending",
     "Impact",
+    "Missing",
     "Owed",
     "Page",
     "Question",
+    "Rectangle",
     "Row",
     "Withdrawal",
     "assume",
+    "audience",
     "audit",
     "date_of",
     "decide",
     "decision_id",
+    "difference",
+    "endings",
     "heads",
     "impact",
     "live",
+    "missing",
     "newest",
     "owed",
     "owed_of",
@@ -72,4 +91,6 @@ __all__ = [
     "what_page",
     "who",
     "who_page",
+    "with_charter",
+    "with_law",
 ]

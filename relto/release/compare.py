@@ -67,7 +67,7 @@ class Compared:
             name for name in old.keys() | new.keys() if old.get(name, ABSENT) != new.get(name, ABSENT)
         ) if old is not new else []  # fmt: skip
         self.classes = len(self.old.classes)
-        sizes = sum(part.sizes for part in self.old.parts)
+        sizes = self.old.sizes
         was = np.array([self._class_in(self.old, name) for name in moved], dtype=np.int64)
         now = np.array([new.get(name, ABSENT) for name in moved], dtype=np.int64)
         staying = sizes - np.bincount(was[was >= 0], minlength=self.classes)

@@ -18,9 +18,12 @@ from msgspec import UNSET, Struct, UnsetType
 from relto import acts
 from relto.acts import Act, EngagementState, LicenceState, Register
 from relto.acts.effects import load_pack
+from relto.acts.envelope import Envelope
 from relto.acts.register import AdoptedPack, Attestation, Denial, Determination, ItemState, Proposal, RosterState
-from relto.charter import Charter
+from relto.acts.scan import Stated
+from relto.charter import Charter, load, read
 from relto.errors import NotFound, Refused
+from relto.law import Pack
 from relto.release.question import date_of
 from relto.release.search import Declared, newest, rosters
 
@@ -195,9 +198,42 @@ def _proposal(register: Register, draft: acts.Propose, id_: str) -> Register:
         new = replace(known, by=(*known.by, id_))
         new = replace(new, term=what.term) if isinstance(what, acts.Renewal) else replace(new, ended=what.on)
         return replace(register, engagements={**register.engagements, name: new})
+    if isinstance(what, acts.CharterText):
+        data = register.objects.get(what.charter)
+        if data is None:
+            raise NotFound(f"no charter with digest `{what.charter[:16]}` is held here")
+        return with_charter(register, load(read(data, "charter")))
+    if isinstance(what, acts.ProjectTerms):
+        return _begun(register, draft, id_)
     raise Refused(
-        "the effect of this proposal on access cannot be rehearsed here", hint="engagements, renewals and endings can"
+        "the effect of this proposal on access cannot be rehearsed here",
+        hint="charters, projects, engagements, renewals and endings can",
     )
+
+
+def _begun(register: Register, draft: acts.Propose, id_: str) -> Register:
+    """A project begun or changed by act, as rules read it: from its slot."""
+    nothing = Envelope(payload=b"", payloadType="", signatures=())
+    stated = Stated(draft, id_, draft.log, 2**53 - 1, draft.at, nothing)
+    made = Proposal(id=id_, subject=draft.subject, n=draft.n, stated=stated, state="in_force")
+    return replace(register, slots={**register.slots, id_: made})
+
+
+def with_charter(register: Register, text: Charter) -> Register:
+    """The register under another text. What was engaged, licensed and attested under the one before stays."""
+    return replace(register, charter=text)
+
+
+def with_law(register: Register, pack: Pack) -> Register:
+    """The register as if the state whose law it is had adopted this text, after all it has adopted.
+
+    Raises: NotFound for a law that the charter does not know.
+    """
+    adopter = _charter(register).jurisdiction(pack.jurisdiction).adopter
+    digest = pack.digest.hex()
+    made = AdoptedPack(act=digest, party=adopter, digest=digest, pack=pack)
+    packs = (*register.packs.get(pack.jurisdiction, ()), made)
+    return replace(register, packs={**register.packs, pack.jurisdiction: packs})
 
 
 def _engagement(register: Register, what: acts.Engagement, name: str, id_: str, subject: str) -> Register:

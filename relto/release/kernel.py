@@ -20,6 +20,7 @@ Source: contracts of the design, sections 4, 11, 12; facts of the design on atta
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -142,7 +143,7 @@ class Factor:
         self.of_rest = tuple(one for one in sides if not _of_item(one, usual=usual))
         self.cells: dict[Key, Cell] = {}
         self.rows: dict[int, Bytes] = {}
-        self.people: list[int] = []  # class of each recipient under this rule
+        self.people: dict[int, int] = {}  # class of each recipient under this rule
         self.split = Split((), np.zeros(0, np.int32), np.zeros(0, np.int32))
 
     @property
@@ -325,11 +326,14 @@ class Recipients:
 
     def __init__(self, world: World, charter: Charter, asking: Asking, date: str, names: tuple[str, ...]) -> None:
         self.world, self.charter, self.asking, self.date, self.names = world, charter, asking, date, names
+        # Several may ask at once. A number is given away by `setdefault` after all that belongs to it is written; one
+        # that another was faster with is a hole.
+        self._count = itertools.count()
         self.known: dict[tuple[Any, ...], int] = {}
-        self.firsts: list[RecipientClass] = []
-        self.places: list[str] = []
-        self._views: list[dict[str, Any]] = []
-        self._subs: dict[tuple[str, ...], tuple[dict[Any, int], list[int]]] = {}
+        self.firsts: dict[int, RecipientClass] = {}
+        self.places: dict[int, str] = {}
+        self._views: dict[int, dict[str, Any]] = {}
+        self._subs: dict[tuple[Any, ...], int] = {}
         self._by_id: dict[int, tuple[RecipientClass, int]] = {}
 
     def number(self, to: RecipientClass) -> int:
@@ -340,13 +344,15 @@ class Recipients:
         place = self.asking.place or place_of(self.charter, to.party)
         views = self._view(to, place)
         key = tuple(views.values())
-        if key not in self.known:
-            self.known[key] = len(self.firsts)
-            self.firsts.append(to)
-            self.places.append(place)
-            self._views.append(views)
-        self._by_id[id(to)] = (to, self.known[key])
-        return self.known[key]
+        number = self.known.get(key)
+        if number is None:
+            mine = next(self._count)
+            self.firsts[mine], self.places[mine], self._views[mine] = to, place, views
+            number = self.known.setdefault(key, mine)
+        if len(self._by_id) >= THINGS:
+            self._by_id.clear()
+        self._by_id[id(to)] = (to, number)
+        return number
 
     def _view(self, to: RecipientClass, place: str) -> dict[str, Any]:
         someone = Someone(self.world, self.charter, to, self.date)
@@ -362,10 +368,10 @@ class Recipients:
 
     def sub(self, names: tuple[str, ...], number: int) -> int:
         """The class under a rule that reads these facts of recipients."""
-        numbers, subs = self._subs.setdefault(names, ({}, []))
-        for views in self._views[len(subs) :]:
-            subs.append(numbers.setdefault(tuple(views.get(name) for name in names), len(numbers)))
-        return subs[number]
+        views = self._views[number]
+        key = (names, *(views.get(name) for name in names))
+        known = self._subs.get(key)
+        return self._subs.setdefault(key, next(self._count)) if known is None else known
 
 
 class Law(NamedTuple):
@@ -556,6 +562,12 @@ class Kernel:
     def parts(self) -> tuple[Part, ...]:
         return (self.small,) if self.large is None else (self.small, self.large)
 
+    @property
+    def sizes(self) -> NDArray[np.int64]:
+        """How many items there are of each class."""
+        found = self.small.sizes
+        return found if self.large is None else found + self.large.sizes
+
     def class_of(self, item: str, version: int) -> int:
         """Raises: NotFound."""
         name = name_of(item, version)
@@ -635,7 +647,7 @@ class Kernel:
         pack = adopted.pack if adopted is not None else None
         granted = tuple(name for name in (pack.facts if pack else ()) if name.startswith("licensed."))
         licensed = tuple(
-            (name, self._factor(f"{id_}/{name}", made_of(name, id_), _by_licence(id_, name, {}))) for name in granted
+            (name, self._factor(f"{id_}/{name}", made_of(name, id_), _by_licence(id_, name))) for name in granted
         )
         plain = {
             side for name in (pack.facts if pack else ()) if name not in granted for side in made_of(name, id_)
@@ -839,10 +851,10 @@ class Kernel:
 
     def sub(self, factor: Factor, to: int) -> int:
         """The class of a recipient under a rule."""
-        known = factor.people
-        if to >= len(known):
-            known += [self.recipients.sub(factor.of_rest, n) for n in range(len(known), to + 1)]
-        return known[to]
+        known = factor.people.get(to)
+        if known is None:
+            known = factor.people[to] = self.recipients.sub(factor.of_rest, to)
+        return known
 
     # ---- lists
 
@@ -1186,15 +1198,17 @@ def _by_test(law: str, test: Test) -> Callable[[Case], tuple[int, Any]]:
     return run
 
 
-def _by_licence(law: str, name: str, views: dict[Any, int]) -> Callable[[Case], tuple[int, Any]]:
+def _by_licence(law: str, name: str) -> Run:
     """The number of what a law hears about licences, the one that counts, and whether that settles it."""
+    views: dict[Any, int] = {}
+    count = itertools.count()
 
     def run(case: Case) -> tuple[int, Any]:
         fact = case.fact(name, law)
         held = [one.act for one in licences_of(case.thing, law, name.removeprefix("licensed."))]
         n = held.index(fact.rests_on) if fact.rests_on in held else -1
         view = (str(fact.value), fact.says, fact.by, fact.until, fact.why)
-        return views.setdefault(view, len(views)), (fact, n, fact.value is not UNSET)
+        return views.setdefault(view, next(count)), (fact, n, fact.value is not UNSET)
 
     return run
 

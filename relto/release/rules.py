@@ -524,6 +524,11 @@ def _least(case: Case) -> str:
     return case.charter.freshness[0].clause if case.charter.freshness else case.charter.standing.clause
 
 
+def freshness_limit(case: Case, party: str) -> int:
+    """How old the sight of a ledger may be for this item, in ms."""
+    return max(_limit(case, levels(case), party)[0], 0)
+
+
 def _limit(case: Case, held: Sequence[Level], party: str) -> tuple[int, str]:
     try:
         return case.charter.freshness_limit(held, party)
