@@ -2,6 +2,6 @@
 
 import sys
 
-from relto.cli import run
+from relto.cli import start
 
-sys.exit(run())
+sys.exit(start())

@@ -11,6 +11,6 @@
 Exit status: 0 permit or done, 1 deny, 2 error, 3 undetermined.
 """
 
-from relto.cli.main import run
+from relto.cli.main import run, start
 
-__all__ = ["run"]
+__all__ = ["run", "start"]

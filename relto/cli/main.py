@@ -118,6 +118,14 @@ def common(command: argparse.ArgumentParser, *, node: bool = True) -> argparse.A
     return command
 
 
+def start() -> int:
+    """The command as a process of its own: what `relto` on the command line calls."""
+    from relto.store.holders import forbid_dumps
+
+    forbid_dumps()
+    return run()
+
+
 def run(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     as_json = "--json" in arguments

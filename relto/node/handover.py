@@ -21,6 +21,7 @@ says `legacy_client`.
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -72,26 +73,33 @@ class Reply(Struct, frozen=True, kw_only=True):
 def rewrap(node: Node, *, authorization: str, dpop: str, url: str, body: bytes, binary: bool = False) -> Reply:
     """One call of a client. Never raises for what the client did: it gets 401 or the uniform refusal."""
     with node.lock:
-        now = node.clock()
+        now, once = node.clock(), Once(node)
         if node.recovering:
             return Reply(status=503, body=RECOVERING)
         try:
-            asker = authenticate(node, authorization, dpop, "POST", url, now)
+            asker = _authenticated(node, authorization, dpop, "POST", url, now, once)
             token = access.parse_request(body, binary=binary)
             asker, request = _request(node, asker, token, now)
-            use_once(node, request.once, request.expires)
+            once.take(request.once, request.expires)
             wrapping = Wrapping(request.session_pem, node.random)
         except ReltoError:
+            with suppress(ReltoError):
+                once.settle()
             return Reply(status=401, body=UNAUTHENTICATED)
         answers: list[tuple[str, list[Answer]]] = []
         released = ""
         for group in request.groups:
             row: list[Answer] = []
             for asked in group.asked:
-                answer, release = _one(node, asker, group.policy, asked, wrapping, now)
+                answer, release = _one(node, asker, group.policy, asked, wrapping, now, once)
                 row.append(answer)
                 released = released or release
             answers.append((group.id, row))
+        try:
+            once.settle()
+        except ReltoError:
+            # Another process has taken the same token meanwhile: what follows from it here was not written.
+            return Reply(status=401, body=UNAUTHENTICATED)
         if not released:
             return Reply(status=403, body=access.DENIED)
         if request.single:
@@ -117,10 +125,17 @@ def _request(node: Node, asker: Asker, token: str, now: int) -> tuple[Asker, acc
 
 
 def authenticate(node: Node, authorization: str, dpop: str, method: str, url: str, now: int) -> Asker:
-    """The presentation and the proof of one call.
+    """The presentation and the proof of one call; the proof is used up.
 
     Raises: Malformed, Refused, Forged, NotFound, Conflict; the edge answers 401 to all.
     """
+    once = Once(node)
+    asker = _authenticated(node, authorization, dpop, method, url, now, once)
+    once.settle()
+    return asker
+
+
+def _authenticated(node: Node, authorization: str, dpop: str, method: str, url: str, now: int, once: Once) -> Asker:
     scheme, _, token = authorization.partition(" ")
     if scheme.lower() not in {"dpop", "bearer"} or not token:
         raise Malformed("no presentation")
@@ -139,7 +154,7 @@ def authenticate(node: Node, authorization: str, dpop: str, method: str, url: st
     if not isinstance(presentation.cnf, UnsetType):
         jkt = presentation.cnf.jkt
         possession = _possession(dpop, method=method, url=url, token=token, jkt=jkt, now=now // 1000, lenient=lenient)
-        use_once(node, f"{possession.jkt}:{possession.jti}", possession.keep_until)
+        once.take(f"{possession.jkt}:{possession.jti}", possession.keep_until)
     elif not lenient:
         raise Refused("the presentation is not bound to a key", hint="the client must prove possession of one")
     return Asker(
@@ -159,6 +174,48 @@ def _possession(dpop: str, *, method: str, url: str, token: str, jkt: str, now: 
     return verify_proof(dpop, method=method, url=url, token=token, jkt=jkt, now=now, allowed=allowed, legacy=lenient)
 
 
+class Once:
+    """The tokens that one call uses up. They are written with its first release, in the same transaction, or by
+    `settle` when there is none: one write for a call, whatever comes of it.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self._node, self._rows, self._written = node, dict[str, int](), False
+
+    def take(self, jti: str, until: int) -> None:
+        """Raises: Conflict when it was used before."""
+        known = self._node.store.query("SELECT 1 FROM used_tokens WHERE jti = $1", (jti,))
+        if known or jti in self._rows:
+            raise Conflict("this token was used before")
+        self._rows[jti] = until
+
+    def beside(self) -> list[tuple[str, tuple[object, ...]]]:
+        """The statements, for one transaction. The key of the table refuses what another process has written."""
+        if self._written or not self._rows:
+            return []
+        now = self._node.clock() // 1000
+        return [
+            ("DELETE FROM used_tokens WHERE until < $1", (now,)),
+            *(
+                ("INSERT INTO used_tokens (jti, until) VALUES ($1, $2)", (jti, until))
+                for jti, until in self._rows.items()
+            ),
+        ]
+
+    def written(self) -> None:
+        """They are durable."""
+        self._written = True
+
+    def settle(self) -> None:
+        """Raises: Conflict."""
+        if self._written or not self._rows:
+            return
+        with self._node.store.transaction("token"):
+            for sql, values in self.beside():
+                self._node.store.execute(sql, values)
+        self._written = True
+
+
 def use_once(node: Node, jti: str, until: int) -> None:
     """Remembers a token until it expires, in the database: two processes cannot be played against each other.
 
@@ -171,7 +228,9 @@ def use_once(node: Node, jti: str, until: int) -> None:
         node.store.execute("INSERT INTO used_tokens (jti, until) VALUES ($1, $2)", (jti, until))
 
 
-def _one(node: Node, asker: Asker, policy: Policy, asked: Asked, wrapping: Wrapping, now: int) -> tuple[Answer, str]:
+def _one(
+    node: Node, asker: Asker, policy: Policy, asked: Asked, wrapping: Wrapping, now: int, once: Once
+) -> tuple[Answer, str]:
     """One key access object: (answer, release id or empty)."""
     refused = Answer(id=asked.id)
     named, decision_id = policy.text, ""
@@ -193,7 +252,7 @@ def _one(node: Node, asker: Asker, policy: Policy, asked: Asked, wrapping: Wrapp
             view = decision_view(node.register, question, decision)
             _journal(node, asker, named, decision.answer, view, now, decision.id)
             return refused, ""
-        release = _release(node, asker, item, policy, asked, question, decision, sight, now)
+        release = _release(node, asker, item, policy, asked, question, decision, sight, now, once)
     except ReltoError as error:
         _journal(node, asker, named, "unreleased", {"error": error.message}, now, decision_id)
         return refused, ""
@@ -259,6 +318,7 @@ def _release(
     decision: Decision,
     sight: str,
     now: int,
+    once: Once,
 ) -> str:
     """The release act for this share: the one already written for a retry, else a new one. Durable when it returns."""
     package, person = _package(policy), asker.presentation.sub
@@ -313,8 +373,10 @@ def _release(
                 (key, release, decision.id, now),
             ),
             rotation.keep(policy, asked.access),
+            *once.beside(),
         ],
     )
+    once.written()
     return release
 
 

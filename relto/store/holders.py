@@ -15,8 +15,11 @@ Rules
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
 import re
+import resource
 import stat
 from pathlib import Path
 from typing import Final
@@ -28,6 +31,19 @@ KEY_FILE_MAX: Final = 64 * 1024
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _SUFFIX: Final = ".key"
+_PR_SET_DUMPABLE: Final = 4  # linux/prctl.h
+
+
+def forbid_dumps() -> None:
+    """No core file and no other process of this user may show this one's memory, in which keys are.
+
+    RLIMIT_CORE 0 keeps the kernel from writing one; PR_SET_DUMPABLE 0 keeps a collector set by the machine, and a
+    debugger without privileges, from it too (prctl(2)). Where the platform has neither, nothing is promised.
+    """
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 class KeyFiles:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
+import subprocess
+import sys
 
 import pytest
 
@@ -121,3 +124,27 @@ def test_a_directory_that_cannot_be_made(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(Unavailable):
         KeyFiles(tmp_path / "file" / "keys").write("node-1", "secret\n")
+
+
+def test_a_process_that_holds_keys_leaves_no_core_and_shows_no_memory():
+    """A crash by SIGABRT right after: the kernel says that no core was written, and nobody may look inside before."""
+    code = (
+        "import ctypes, os, resource\n"
+        "from relto.store.holders import forbid_dumps\n"
+        "forbid_dumps()\n"
+        "print(resource.getrlimit(resource.RLIMIT_CORE), ctypes.CDLL(None).prctl(3, 0, 0, 0, 0), flush=True)\n"
+        "os.abort()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout == "(0, 0) 0\n"
+    assert done.returncode == -signal.SIGABRT
+
+
+def test_a_removed_key_file_is_gone(tmp_path):
+    keys = KeyFiles(tmp_path / "keys")
+    place = keys.write("access-1", "secret")
+    keys.remove("access-1")
+    assert not place.exists()
+    assert keys.names() == []
+    with pytest.raises(NotFound):
+        keys.remove("access-1")

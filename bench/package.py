@@ -1,0 +1,311 @@
+"""Packages: sealing and opening against a copy loop, the raw cipher and `otdf-python`; memory; durable key releases.
+
+The copy loop reads and writes the same file in the same pieces and makes it durable, without a cipher. One core is the
+process bound to one; releases run in this process through the very function that the route calls, with the clients'
+tokens and proofs prepared beforehand.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from relto.keys import AccessKey, SecretKey
+from relto.package import Policy, ShareFor, access, open_sealed, read, seal
+
+SIZE = int(os.environ.get("RELTO_BENCH_MIB", "1024")) * 1024 * 1024
+PEER_SIZE = 64 * 1024 * 1024
+PIECE = 2 * 1024 * 1024
+ROUNDS = 3
+RELEASES = 200
+CLIENTS = 32
+URL, HOST = "https://node.gbr.example/kas", "node.gbr.example"
+NODE, OWNER = AccessKey.generate("ec:secp256r1"), SecretKey.generate("gbr/seal-1", os.urandom)
+
+
+def fill(path, size):
+    with path.open("wb") as file:
+        for start in range(0, size, PIECE):
+            file.write(os.urandom(min(PIECE, size - start)))
+
+
+def copied(source, target):
+    with source.open("rb", buffering=0) as one, target.open("wb", buffering=0) as other:
+        while data := one.read(PIECE):
+            other.write(data)
+        os.fsync(other.fileno())
+
+
+def sealed(source, target):
+    return seal(
+        source,
+        target,
+        policy=Policy.for_item(HOST, os.urandom(16).hex(), os.urandom),
+        recipients=[ShareFor(url=URL, kid=NODE.kid, public_pem=NODE.public_pem)],
+        name="trials.bin",
+        title="Trials",
+        mime="application/octet-stream",
+        label_banner="UK OFFICIAL",
+        label_statement='{"ocl":{"cls":"OFFICIAL"}}',
+        signer=OWNER,
+        party="gbr",
+        origin=f"{HOST}/aukus/0",
+        now=1_767_225_600_000,
+        random=os.urandom,
+    )
+
+
+def opened(source, target):
+    package = read(source)
+
+    def ask(asked):
+        return [access.unwrap({NODE.kid: NODE}, one, package.policy) for one in asked]
+
+    return open_sealed(package, source, target, ask, OWNER.public, {URL})
+
+
+def timed(call, *arguments):
+    began = time.perf_counter()
+    call(*arguments)
+    return time.perf_counter() - began
+
+
+def cipher(size):
+    aead, data, iv = AESGCM(bytes(32)), os.urandom(PIECE), bytes(12)
+    began = time.perf_counter()
+    for _ in range(size // PIECE):
+        aead.encrypt(iv, data, None)
+    return size / (time.perf_counter() - began)
+
+
+def bound(cores):
+    """The process on so many cores, of those that it may use."""
+    os.sched_setaffinity(0, sorted(ALL)[:cores])
+
+
+ALL = os.sched_getaffinity(0)
+
+
+def files(folder):
+    rows = []
+    source, copy, package, out = (folder / name for name in ("in", "copy", "f.tdf", "out"))
+    fill(source, SIZE)
+    mib = SIZE / 2**20
+    for cores in (1, 2):
+        if len(ALL) < cores:
+            continue
+        bound(cores)
+        rates = {"copy": [], "seal": [], "open": []}
+        for _ in range(ROUNDS):
+            for name, call, arguments in (
+                ("copy", copied, (source, copy)), ("seal", sealed, (source, package)), ("open", opened, (package, out))
+            ):  # fmt: skip
+                rates[name].append(mib / timed(call, *arguments))
+        copying = statistics.median(rates["copy"])
+        words = "one core" if cores == 1 else "two cores"
+        for name, reach in (("seal", "0.55"), ("open", "0.50")):
+            mine = statistics.median(rates[name])
+            ratio = statistics.median(a / b for a, b in zip(rates[name], rates["copy"], strict=True))
+            rows.append({"measure": f"{name} {mib:.0f} MiB, {words} (MiB/s), against copying", "ours": mine,
+                         "peer": copying, "ratio": ratio, "reach": reach if cores == 1 else "shown"})  # fmt: skip
+    bound(len(ALL))
+    raw = cipher(min(SIZE, 256 * 1024 * 1024)) / 2**20
+    rows.append({"measure": "seal, two cores (MiB/s), against AES-256-GCM alone", "ours": rows[-2]["ours"], "peer": raw,
+                 "ratio": rows[-2]["ours"] / raw, "reach": "shown"})  # fmt: skip
+    for path in (source, copy, package, out):
+        path.unlink(missing_ok=True)
+    return rows
+
+
+MEMORY = """
+import sys, bench.package as b
+from pathlib import Path
+folder = Path(sys.argv[1])
+
+def peak():
+    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM"))
+
+Path("/proc/self/clear_refs").write_text("5")  # the high-water mark begins anew
+idle = peak()
+b.sealed(folder / "in", folder / "m.tdf")
+b.opened(folder / "m.tdf", folder / "m.out")
+print(idle, peak())
+"""
+
+
+def memory(folder):
+    rows = []
+    for size in (1024 * 1024, SIZE):
+        fill(folder / "in", size)
+        done = subprocess.run([sys.executable, "-c", MEMORY, str(folder), str(size)], capture_output=True, text=True,
+                              check=True)  # fmt: skip
+        idle, peak = (int(word) / 1024 for word in done.stdout.split())
+        rows.append({"measure": f"memory over idle, {size // 2**20} MiB (MiB)", "ours": peak - idle, "peer": 64,
+                     "ratio": (peak - idle) / 64, "reach": "at most 1.0"})  # fmt: skip
+        for path in folder.iterdir():
+            path.unlink()
+    return rows
+
+
+def against_python(folder):
+    try:
+        from otdf_python.config import KASInfo, TDFConfig
+        from otdf_python.tdf import TDF, TDFReaderConfig
+    except ImportError:
+        return []
+    from cryptography.hazmat.primitives import serialization
+
+    data = os.urandom(PEER_SIZE)
+    (folder / "in").write_bytes(data)
+    key = AccessKey.generate("rsa:2048")
+    private = key._key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
+    config = TDFConfig(kas_info_list=[KASInfo(url=URL, public_key=key.public_pem, kid=key.kid)], mime_type="text/plain")
+    times = {"seal": [], "open": [], "their seal": [], "their open": []}
+    for _ in range(ROUNDS):
+        out = io.BytesIO()
+        times["their seal"].append(timed(lambda out=out: TDF().create_tdf(data, config, out)))
+        times["seal"].append(timed(sealed, folder / "in", folder / "p.tdf"))
+        times["their open"].append(
+            timed(lambda out=out: TDF().load_tdf(out.getvalue(), TDFReaderConfig(kas_private_key=private)))
+        )
+        times["open"].append(timed(opened, folder / "p.tdf", folder / "p.out"))
+    mib, rows = PEER_SIZE / 2**20, []
+    for name, reach in (("seal", "3"), ("open", "20")):
+        pairs = list(zip(times[name], times[f"their {name}"], strict=True))
+        rows.append({"measure": f"{name} {mib:.0f} MiB (MiB/s), against otdf-python",
+                     "ours": statistics.median(mib / one for one, _ in pairs),
+                     "peer": statistics.median(mib / other for _, other in pairs),
+                     "ratio": statistics.median(other / one for one, other in pairs), "reach": reach})  # fmt: skip
+    return rows
+
+
+# ── key releases ──
+
+
+def releases(folder):
+    sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+    import keyaccess_kit as kit
+
+    from relto.node.sealing import seal_item
+
+    live = kit.found(folder / "world")
+    gbr = live.nodes["gbr"]
+    with live.serving("aus"):
+        seal_item(gbr, gbr.register.item(kit.ITEM), io.BytesIO(b"x"), folder / "r.tdf", name="x", wrap="ec:secp256r1")
+        package = read(folder / "r.tdf")
+        person = live.session("aus", "ada")
+        same = person.present(gbr.origin, package.policy.item[1], "evaluation", "AUS")
+        asked = access.asked_of(package.key_access, live.url["gbr"] + "/kas")
+        calls = {
+            "a fresh presentation each": [prepared(live, package, asked, person, fresh=True) for _ in range(RELEASES)],
+            "one presentation": [prepared(live, package, asked, person, token=same) for _ in range(RELEASES)],
+        }
+    rows = []
+    shares = Shares()
+    for words, batch in calls.items():
+        gbr.store.execute("DELETE FROM retries")
+        with shares, ThreadPoolExecutor(CLIENTS) as clients:
+            began = time.perf_counter()
+            done = list(clients.map(lambda one: released(gbr, *one), batch))
+            rate = len(batch) / (time.perf_counter() - began)
+        assert all(done), "a release was refused"
+        reach = 1000 if "fresh" in words else 2000
+        rows.append({"measure": f"durable key releases, {CLIENTS} clients, {words} (releases/s)", "ours": rate,
+                     "peer": reach, "ratio": rate / reach, "reach": "1.0"})  # fmt: skip
+    for name, part in shares.parts().items():
+        rows.append(
+            {"measure": f"share of a release: {name}", "ours": part, "peer": 1, "ratio": part, "reach": "shown"}
+        )
+    for node in live.nodes.values():
+        node.store.close()
+    return rows
+
+
+def prepared(live, package, asked, person, *, fresh=False, token=""):
+    """Proof and request of one call; each by another key, so that none is a retry of another."""
+    from relto.node.tokens import build_proof
+
+    gbr = live.nodes["gbr"]
+    one = live.session("aus", "ada") if fresh else person
+    token = one.present(gbr.origin, package.policy.item[1], "evaluation", "AUS") if fresh else token
+    now, url = int(time.time()), live.url["gbr"] + "/kas.AccessService/Rewrap"
+    session = AccessKey.generate("ec:secp256r1")
+    request = access.request_token(package.policy, asked, session=session, key=one.key, audience=gbr.origin, now=now,
+                                   random=os.urandom)  # fmt: skip
+    proof = build_proof(one.key, method="POST", url=url, token=token, now=now, random=os.urandom)
+    return token, proof, url, access.format_request(request)
+
+
+def released(node, token, proof, url, body):
+    from relto.node import handover
+
+    with node.lock:
+        # The same key and file would be a retry, which writes nothing.
+        node.store.execute("DELETE FROM retries")
+        return handover.rewrap(node, authorization=f"DPoP {token}", dpop=proof, url=url, body=body).status == 200
+
+
+class Shares:
+    """The time that parts of a release take, by wrapping the functions that do them."""
+
+    PARTS = (
+        ("tokens", "relto.node.handover", "_authenticated"), ("tokens", "relto.node.handover", "_request"),
+        ("unwrap", "relto.node.handover", "_share"), ("decision", "relto.node.handover", "decide"),
+        ("sight", "relto.node.node.Node", "sight"), ("ledger and disk", "relto.node.node.Node", "write"),
+        ("proof for the client", "relto.node.handover", "_evidence_for"),
+        ("all", "relto.node.handover", "rewrap"),
+    )  # fmt: skip
+
+    def __init__(self):
+        self.spent, self._before = {}, []
+
+    def __enter__(self):
+        import importlib
+
+        for name, where, function in self.PARTS:
+            try:
+                owner = importlib.import_module(where)
+            except ModuleNotFoundError:
+                module, _, kind = where.rpartition(".")
+                owner = getattr(importlib.import_module(module), kind)
+            inner = getattr(owner, function)
+            self._before.append((owner, function, inner))
+            setattr(owner, function, self._timed(name, inner))
+
+    def _timed(self, name, inner):
+        def call(*arguments, **named):
+            began = time.perf_counter()
+            try:
+                return inner(*arguments, **named)
+            finally:
+                self.spent[name] = self.spent.get(name, 0.0) + time.perf_counter() - began
+
+        return call
+
+    def __exit__(self, *error):
+        while self._before:
+            owner, function, inner = self._before.pop()
+            setattr(owner, function, inner)
+
+    def parts(self):
+        whole = self.spent.pop("all", 1.0)
+        return {name: spent / whole for name, spent in self.spent.items()}
+
+
+def run():
+    # Not in the system's temporary directory, which may be in memory.
+    with tempfile.TemporaryDirectory(dir=Path.cwd(), prefix=".bench-") as where:
+        folder = Path(where)
+        rows = files(folder) + memory(folder) + against_python(folder)
+        return rows + releases(folder)
