@@ -31,7 +31,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from relto import acts
-from relto.errors import Malformed, NotFound, Refused, ReltoError, Unavailable
+from relto.errors import Fatal, Malformed, NotFound, Refused, ReltoError, Unavailable
 from relto.ledger import encode_bundle, is_servable, parse_path
 from relto.node import authzen, carried, clients, handover, keyaccess, login, records, releasing, shelf
 from relto.node.desk import note_backup, note_package, recipient_of
@@ -56,6 +56,9 @@ class Service:
     def __init__(self, node: Node, ca: str = "") -> None:
         self.node, self.ca = node, ca
         self.wake = asyncio.Event()
+        self.ended = asyncio.Event()  # somebody or something asked this process to stop
+        self.fatal = ""
+        self.loop: asyncio.AbstractEventLoop | None = None
         self.sessions = login.Sessions()
         self.drop_reply = False
         self.synced: asyncio.Condition = asyncio.Condition()
@@ -66,7 +69,7 @@ class Service:
         """web: further routes, for pages; they stand in another room and are handed in."""
         routes = [
             Route("/healthz", self.health),
-            Route("/readyz", self.health),
+            Route("/readyz", self.ready),
             Route("/metrics", self.metrics),
             Route("/log/{path:path}", self.of_reader(self.log)),
             Route("/api/v1/proofs/{index}", self.of_reader(self.proof)),
@@ -88,7 +91,8 @@ class Service:
             *authzen.of_node(self.node).routes(),
             *(web(self) if web is not None else []),
         ]
-        return Starlette(routes=routes, exception_handlers={404: self.nothing, 405: self.nothing})
+        handlers: dict[Any, Any] = {404: self.nothing, 405: self.nothing, Fatal: self.stopping}
+        return Starlette(routes=routes, exception_handlers=handlers)
 
     def local(self) -> Starlette:
         routes = [
@@ -127,6 +131,8 @@ class Service:
             try:
                 return await handler(request)
             except ReltoError as error:
+                if isinstance(error, Fatal):
+                    self.failed(error)
                 return JSONResponse({"error": error.as_dict()}, status_code=error.http_status)
             except msgspec.ValidationError as error:
                 return JSONResponse({"error": Malformed(str(error)).as_dict()}, status_code=400)
@@ -147,6 +153,8 @@ class Service:
             body = await read_body(request)
             try:
                 party = await run_in_threadpool(self._caller, request, body)
+            except (Fatal, Unavailable):
+                raise  # the own disk's fault, not the caller's
             except ReltoError:
                 return JSONResponse(NOT_FOUND, status_code=404)
             if self.node.recovering and not always:
@@ -184,6 +192,17 @@ class Service:
         handover.use_once(node, held.jti, held.keep_until)
         return pinned.party
 
+    def failed(self, error: Fatal) -> None:
+        """The outcome of a write is unknown: this process stops, and the next one reads the truth from the disk."""
+        self.fatal = self.fatal or error.message
+        if self.loop is not None:
+            self.loop.call_soon_threadsafe(self.ended.set)
+
+    async def stopping(self, request: Request, error: Exception) -> Response:
+        assert isinstance(error, Fatal)
+        self.failed(error)
+        return JSONResponse({"error": error.as_dict()}, status_code=error.http_status)
+
     async def nothing(self, request: Request, error: Exception) -> Response:
         return JSONResponse(NOT_FOUND, status_code=404)
 
@@ -191,6 +210,11 @@ class Service:
 
     async def health(self, request: Request) -> Response:
         return JSONResponse({"ok": True, "party": self.node.me})
+
+    async def ready(self, request: Request) -> Response:
+        """Whether it can do its work: a recovering node, and one that is about to stop, cannot."""
+        good = not self.node.recovering and not self.fatal
+        return JSONResponse({"ok": good, "party": self.node.me}, status_code=200 if good else 503)
 
     async def metrics(self, request: Request) -> Response:
         """Open to all, so by name only parties whose membership everybody may know: the charter's members."""

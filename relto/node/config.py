@@ -43,6 +43,8 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     tls_cert: str = ""
     tls_key: str = ""
     tls_ca: str = ""
+    proxy: Annotated[str, Meta(pattern=r"\A[0-9A-Fa-f.:]{0,45}\Z")] = ""  # whose X-Forwarded-For is believed
+    rate_per_minute: Annotated[int, Meta(ge=0, le=10_000_000)] = 6000  # calls of one address; 0: no limit
     legacy_clients: tuple[LegacyClient, ...] = ()  # whose clients may prove less than possession of a key
     authzen_keys: tuple[KeyDigest, ...] = ()  # who may ask for decisions over AuthZEN
     authzen_open: bool = False  # anybody who reaches the node may

@@ -9,6 +9,7 @@ import signal
 import socket
 import ssl
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import uvicorn
 from starlette.concurrency import run_in_threadpool
 from starlette.routing import BaseRoute
 
-from relto.errors import Malformed, ReltoError, Unavailable
+from relto.errors import Fatal, Malformed, ReltoError, Unavailable
 from relto.node import config as settings
 from relto.node import home
 from relto.node.app import Service
@@ -25,9 +26,11 @@ from relto.node.config import Config
 from relto.node.desk import SOCKET
 from relto.node.node import Node, Pinned
 from relto.node.peers import ask_witness, fetch, http_client, look_back, reach_by, recover_all
+from relto.node.rates import Rates, limited
 from relto.node.tokens import sign_request
 from relto.node.watch import standings
 
+CONCURRENT_MAX = 512  # connections and calls at once; more get 503
 HINT_PATH = "/api/v1/hints"
 _DIRECTORIES: dict[int, Path] = {}
 
@@ -57,7 +60,9 @@ def serve(directory: Path, *, quiet: bool, web: Web | None = None) -> int:
         with http_client(home.trusted(node.config, directory)) as client:
             look_back(node, client)
         with contextlib.suppress(KeyboardInterrupt):
-            asyncio.run(_serve(node, directory, host, port, tls=tls, quiet=quiet, web=web))
+            fatal = asyncio.run(_serve(node, directory, host, port, tls=tls, quiet=quiet, web=web))
+            if fatal:
+                raise Fatal(fatal, hint="start it again: it reads the truth from the disk")
     return 0
 
 
@@ -96,9 +101,11 @@ async def _serve(
     tls: tuple[str | None, str | None],
     quiet: bool,
     web: Web | None,
-) -> None:
+) -> str:
+    """Why it had to stop, or an empty text when it was told to."""
     service = Service(node, home.trusted(node.config, directory))
     listener = _listen(host, port)
+    rates = Rates(node.store, node.clock)
     door = directory / SOCKET
     door.unlink(missing_ok=True)
     old = os.umask(0o177)  # the socket is its owner's alone
@@ -115,22 +122,23 @@ async def _serve(
                 server_header=False,
                 date_header=False,
                 timeout_graceful_shutdown=2,
+                limit_concurrency=CONCURRENT_MAX,
                 ssl_certfile=files[0],
                 ssl_keyfile=files[1],
             )
         )
-        for app, files in ((service.public(web), tls), (service.local(), (None, None)))
+        for app, files in ((limited(service.public(web), node.config, rates), tls), (service.local(), (None, None)))
     ]
     for server in servers:
         server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
+    stop, loop = service.ended, asyncio.get_running_loop()
+    service.loop = loop
     for one in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(one, stop.set)
     tasks = [
         asyncio.create_task(servers[0].serve([listener])),
         asyncio.create_task(servers[1].serve([local])),
-        asyncio.create_task(keep_up(service)),
+        asyncio.create_task(_kept_up(service)),
     ]
     if not quiet:
         print(f"relto: {node.me} at {node.config.url}, ledger {node.origin} size {node.log.head.size}", flush=True)
@@ -139,8 +147,12 @@ async def _serve(
         server.should_exit = True
     tasks[2].cancel()
     with contextlib.suppress(asyncio.CancelledError):
-        await asyncio.gather(*tasks)
+        ended = await asyncio.gather(*tasks, return_exceptions=bool(service.fatal))
+        for error in ended:
+            if isinstance(error, Exception):
+                traceback.print_exception(error)
     door.unlink(missing_ok=True)
+    return service.fatal
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -154,6 +166,18 @@ def _listen(host: str, port: int) -> socket.socket:
             hint="is another node running there?",
         ) from error
     return listener
+
+
+async def _kept_up(service: Service) -> None:
+    """`keep_up`, and the end of the process when what became of a write is unknown."""
+    try:
+        await keep_up(service)
+    except Fatal as error:
+        service.failed(error)
+    except Exception as error:
+        # A node that serves and no longer keeps up looks well and is not: better that somebody notices.
+        service.failed(Fatal(f"keeping up with the others failed: {type(error).__name__}: {error}"))
+        raise
 
 
 async def keep_up(service: Service) -> None:
@@ -172,7 +196,7 @@ async def keep_up(service: Service) -> None:
             pinned = await run_in_threadpool(node.peers)
             fetched = await asyncio.gather(*(run_in_threadpool(_fetch, node, one, client) for one in pinned.values()))
             moved += sum(fetched)
-            moved += await run_in_threadpool(_tend, node, client)
+            moved += await run_in_threadpool(_tend, node, client, shown)
             size = node.log.head.size
             if size != told:
                 told = size
@@ -202,6 +226,8 @@ def _tell(node: Node, shown: dict[str, str]) -> None:
 def _fetch(node: Node, pinned: Pinned, client: httpx.Client) -> int:
     try:
         return fetch(node, pinned, client)
+    except Fatal:
+        raise
     except ReltoError:
         return 0  # kept as an alarm where it is one; a silent partner shows by the age of its head
 
@@ -209,6 +235,8 @@ def _fetch(node: Node, pinned: Pinned, client: httpx.Client) -> int:
 def _cosign(node: Node, party: str, client: httpx.Client) -> bool:
     try:
         return ask_witness(node, party, client)
+    except Fatal:
+        raise
     except ReltoError:
         return False  # an alarm where it is one; else asked again next time
 
@@ -223,12 +251,17 @@ def _recover(node: Node, client: httpx.Client) -> None:
     print(f"relto: {words}; {step.size} entries, {step.refilled} of them from partners", file=sys.stderr, flush=True)
 
 
-def _tend(node: Node, client: httpx.Client) -> int:
+def _tend(node: Node, client: httpx.Client, shown: dict[str, str]) -> int:
     if node.recovering:
         return 0
     try:
         return node.tend(reach_by(client))
-    except ReltoError:
+    except Fatal:
+        raise
+    except ReltoError as error:
+        if shown.get("") != error.message:
+            print(f"relto: what is owed cannot be written: {error}", file=sys.stderr, flush=True)
+        shown[""] = error.message
         return 0
 
 
