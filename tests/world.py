@@ -15,7 +15,7 @@ from typing import Any
 from relto import acts
 from relto.acts import Act, Register
 from relto.charter import Pin, format_parties
-from relto.errors import Unavailable
+from relto.errors import NotFound, Unavailable
 from relto.keys import PublicKey
 from relto.ledger import Verifier, verify_log
 from relto.node import officer
@@ -47,12 +47,14 @@ class Link:
 
     def leaves(self, start: int, stop: int) -> list[bytes]:
         self._reach()
+        if not self.target.serves_whole(self.caller.me):
+            raise NotFound("there is nothing here")
         return self.target.store.leaves(self.target.origin, start, stop)
 
     def openings(self, since: int, also: Any, size: int) -> list[Delivered]:
         self._reach()
         return self.target.openings_for(
-            self.caller.me, since, also, size, proofs=self.caller.me in self.world.outsiders
+            self.caller.me, since, also, size, proofs=not self.target.serves_whole(self.caller.me)
         )
 
     def consistency(self, old: int, new: int) -> list[bytes]:
@@ -143,6 +145,10 @@ class World:
         node = self.nodes[party]
         return node.submit(self.sign(party, node.draft(kind, **fields)))
 
+    def store_parts(self, party: str) -> list[str]:
+        """The ledgers that a party holds in parts."""
+        return [row[0] for row in self.nodes[party].store.query("SELECT DISTINCT origin FROM parts ORDER BY origin")]
+
     # ---- the network
 
     def sync(self, *parties: str, rounds: int = 6) -> None:
@@ -160,7 +166,7 @@ class World:
             if party in self.nodes:
                 try:
                     moved += node.ingest(Link(self, node, self.nodes[party]))
-                except Unavailable:
+                except (Unavailable, NotFound):
                     continue
         moved += node.tend(lambda address, origin: self._meet(name, address))
         return moved

@@ -22,6 +22,7 @@ from relto.keys import OpeningPublic, verify_ed25519
 from relto.label import Label
 from relto.label.label import ONLY
 from relto.ledger import Checkpoint, Head, New, commit, make_leaf, slots_for, tag_for
+from relto.node import joining
 from relto.node.held import Held, Pinned, channel_info, day_of, texts_of
 
 
@@ -61,13 +62,27 @@ class Author(Held):
         return acts.read(acts.write(act))
 
     def _founding(self) -> str:
-        """The founding that is still open, when there is exactly one."""
+        """The founding that is still open. Of several the one that this party has consented to: it binds until dead."""
         open_ = [
-            one.id
+            one
             for one in self.register.slots.values()
             if one.subject == "charter" and one.n == 1 and one.state == "open"
         ]
-        return open_[0] if len(open_) == 1 else ""
+        mine = [(vote.index, one.id) for one in open_ for vote in one.votes if vote.party == self.me]
+        if len(open_) > 1 and mine:
+            return min(mine)[1]
+        return open_[0].id if len(open_) == 1 else ""
+
+    def joining(self) -> dict[str, str]:
+        """Parties that are to come in by a proposal that this party has consented to (joining.py)."""
+        return joining.agreed(self.register, self.me, self._charters_proposed())
+
+    def _charters_proposed(self) -> dict[str, frozenset[str]]:
+        return {
+            one.id: frozenset(self._listed(one.stated.act))
+            for one in self.register.slots.values()
+            if one.subject == "charter" and isinstance(one.stated.act, acts.Propose)
+        }
 
     def submit(self, envelope: bytes, beside: Sequence[tuple[str, tuple[object, ...]]] = ()) -> str:
         """A signed act into the own ledger; returns its id. The same act twice is one act.
@@ -114,9 +129,10 @@ class Author(Held):
             if isinstance(act.what, acts.Renewal | acts.Ending):
                 before = register.act(act.what.of).act.readers
                 bound = set(() if isinstance(before, UnsetType) else before)
-            if self.register.charter is None and isinstance(act.what, acts.CharterText):
-                members = self._listed(act) or members  # a founding is told to founders, not to whoever is pinned
-            found |= members | bound
+            listed = self._listed(act)
+            if self.register.charter is None and listed:
+                members = listed  # a founding is told to founders, not to whoever is pinned
+            found |= members | bound | listed  # who is newly bound by a charter reads it
         elif isinstance(act, acts.RegisterItem):
             found |= self._audience(act.project, act.areas, act.label, act.owners)
         elif isinstance(act, acts.Catalogue):
@@ -157,6 +173,8 @@ class Author(Held):
             # To them it is disclosed, one by one (relto/node/duties.py).
             found |= members
         reachable = set(self.peers()) | {self.me}
+        if acts.kind_of(act) in acts.COMMON and members <= found:
+            found |= set(self.joining()) & reachable
         return tuple(
             sorted(
                 found & reachable
@@ -208,8 +226,10 @@ class Author(Held):
 
     def _listed(self, act: acts.Propose) -> set[str]:
         """The parties in the list that a proposed charter names, as far as the list is held here."""
-        text = self._texts().get(act.what.parties) if isinstance(act.what, acts.CharterText) else None
-        if text is None and isinstance(act.what, acts.CharterText):
+        if not isinstance(act.what, acts.CharterText | acts.Admission | acts.Expulsion):
+            return set()
+        text = self._texts().get(act.what.parties)
+        if text is None:
             digest = bytes.fromhex(act.what.parties)
             text = self.objects.get(digest) if self.objects.has(digest) else None
         with contextlib.suppress(ReltoError):

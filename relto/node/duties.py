@@ -14,6 +14,7 @@ from msgspec import UNSET, UnsetType
 from relto import acts
 from relto.errors import Forged, NotFound, Unavailable
 from relto.ledger import Verifier, parse_note
+from relto.node import joining
 from relto.node.author import Author
 from relto.node.held import READ_MAX, Pinned, day_of
 
@@ -108,22 +109,39 @@ class Duties(Author):
                 )
 
     def _disclose(self) -> None:
-        """What an engaged party goes by is opened to it: items that its engagement covers, standing, adopted law."""
+        """To whoever comes later: what is for all members; items it may know of; what an engaged party goes by."""
+        for name, proposal in self.joining().items():
+            if name in self.peers():
+                self._open_to(name, joining.closed_to(self.register, self.origin, name), partnership=proposal)
         register, day = self.register, day_of(self.clock())
         if self.me not in register.members:
             return
-        told: dict[str, set[int]] = defaultdict(set)
-        for one in register.scans[self.origin].stated:
-            if isinstance(one.act, acts.Disclose):
-                told[one.act.to] |= set(one.act.entries)
+        first = next((one for one in register.slots.values() if one.id == register.partnership), None)
+        late = set(register.members) - set(first.voters if first is not None else register.members) - {self.me}
+        for name in sorted(late & set(self.peers())):
+            self._open_to(name, joining.closed_to(register, self.origin, name))
+            self._open_to(name, self._closed_to(name) - self._told(name))
         for engagement in register.engagements.values():
             party = register.parties.get(engagement.terms.party)
             if party is None or engagement.state(day) != "in_force":
                 continue
-            wanted = (self._closed_to(party.id) | self._standing(party.id)) - told[party.id]
-            entries = tuple(sorted(wanted))
-            for at in range(0, len(entries), DISCLOSE_MAX):
-                self.write(self.draft("disclose", to=party.id, entries=entries[at : at + DISCLOSE_MAX]))
+            self._open_to(party.id, (self._closed_to(party.id) | self._standing(party.id)) - self._told(party.id))
+
+    def _told(self, party: str) -> set[int]:
+        """Own entries that were opened to a party after they were written."""
+        return {
+            index
+            for one in self.register.scans[self.origin].stated
+            if isinstance(one.act, acts.Disclose) and one.act.to == party
+            for index in one.act.entries
+        }
+
+    def _open_to(self, party: str, entries: set[int], partnership: str = "") -> None:
+        listed = sorted(entries)
+        named = {"partnership": partnership} if partnership and not self.register.partnership else {}
+        for at in range(0, len(listed), DISCLOSE_MAX):
+            some = tuple(listed[at : at + DISCLOSE_MAX])
+            self.write(self.draft("disclose", to=party, entries=some, **named))
 
     def _standing(self, party: str) -> set[int]:
         """The own entries about standing and law that an engaged party goes by, and was not addressed in."""

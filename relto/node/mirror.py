@@ -14,7 +14,7 @@ from typing import Final, Protocol
 from msgspec import UNSET, Struct
 
 from relto import acts
-from relto.errors import Forged, Malformed, Refused, ReltoError, Unavailable
+from relto.errors import Forged, Malformed, NotFound, Refused, ReltoError, Unavailable
 from relto.ledger import (
     EMPTY_ROOT,
     Checkpoint,
@@ -34,6 +34,7 @@ from relto.ledger import (
     verify_inclusion,
 )
 from relto.ledger.log import EXTEND_MAX
+from relto.node import joining
 from relto.node.author import Author
 from relto.node.held import READ_MAX, Pinned
 
@@ -75,9 +76,24 @@ class Mirror(Author):
 
     def whole(self) -> bool:
         """Whether this node mirrors others entry by entry: a member does, an outsider gets parts."""
-        if self.register.charter is not None:
-            return self.me in self.register.members
-        return not self.config.pin
+        if self.me in self.register.members or self._invited():
+            return True
+        return self.register.charter is None and not self.config.pin
+
+    def _invited(self) -> bool:
+        return joining.invited(self.register, self.me, self._charters_proposed())
+
+    def _ingest(self, peer: Peer, pinned: Pinned) -> int:
+        if not self.whole():
+            return self._ingest_parts(peer, pinned)
+        try:
+            return self._ingest_whole(peer, pinned)
+        except NotFound:
+            # Who is to come in is served whole by those who have agreed to it, and in parts by the others.
+            head = self.store.head(pinned.origin)
+            if not self._invited() or (head is not None and head.size):
+                raise
+            return self._ingest_parts(peer, pinned)
 
     def ingest(self, peer: Peer) -> int:
         """Fetches, verifies, stores; returns the number of new entries and openings.
@@ -88,7 +104,7 @@ class Mirror(Author):
         if pinned is None:
             raise Refused(f"`{peer.party}` is not pinned here", hint="`relto node join` pins a party")
         try:
-            count = self._ingest_whole(peer, pinned) if self.whole() else self._ingest_parts(peer, pinned)
+            count = self._ingest(peer, pinned)
         except Forged as error:
             with self.lock:
                 self._alarm(pinned.origin, error.message)
@@ -124,8 +140,9 @@ class Mirror(Author):
         with self.lock:
             if self.store.head(origin) is None:
                 create_mirror(self.store, origin)
-                self._entries[origin] = []
+                self._entries.setdefault(origin, [])
             head = self.store.head(origin)
+            parts = head is not None and not head.size and bool(self._entries[origin])
             also = self._unopened(origin)
         assert head is not None
         note = peer.head()
@@ -148,7 +165,9 @@ class Mirror(Author):
             if now is None or now.size != head.size:
                 return 0  # another round stored it meanwhile
             self._store(pinned, note, leaves, fresh, peer.at)
-            if any(index < head.size for index, _, _ in fresh):
+            if parts:
+                self._forget_parts(origin)
+            if parts or any(index < head.size for index, _, _ in fresh):
                 self._read_log(origin)
                 self._register = None
             else:
@@ -160,6 +179,12 @@ class Mirror(Author):
                     ]
                 )
         return len(leaves) + len(fresh)
+
+    def _forget_parts(self, origin: str) -> None:
+        """What was held of a ledger before it was held whole; all of it is there again."""
+        with self.store.transaction("parts"):
+            self.store.execute("DELETE FROM parts WHERE origin = $1", (origin,))
+            self.store.execute("DELETE FROM part_heads WHERE origin = $1", (origin,))
 
     def _fetch_growth(self, peer: Peer, head: Head, to: Checkpoint) -> list[bytes]:
         """The entries from the stored size to a checkpoint's: as much as one party may ask another to hold at once."""

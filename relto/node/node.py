@@ -35,7 +35,7 @@ class Node(Mirror, Recovery, Witnessing):
         words; for a party that does not found, the members that an introduction or an engagement named to it.
         """
         if self.register.charter is not None:
-            return party in self.register.members
+            return party in self.register.members or party in self.joining()
         if self.config.pin:
             return party in self._all_members()
         founders = self.founders()
