@@ -31,7 +31,7 @@ def fold(
     objects: texts by hex digest (charters, party lists, packs). pin: the founding id, for a reader that is no founder.
     """
     scans = {}
-    for origin in sorted(logs):
+    for origin in sorted(one for one in logs if logs[one]):
         scans[origin] = Scan(origin)
         for one in logs[origin]:
             scans[origin].push(one)
