@@ -33,6 +33,7 @@ import binascii
 import hashlib
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, ClassVar, Final, Protocol, Self, TypeVar
 
 import msgspec
@@ -123,6 +124,7 @@ def pae(payload_type: str, body: bytes) -> bytes:
     return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(body), body)
 
 
+@lru_cache(maxsize=4096)
 def key_id(name: str, kind: bytes, public: bytes) -> str:
     """`name+hex8` as C2SP signed-note computes it."""
     digest = hashlib.sha256(name.encode() + b"\n" + kind + public).digest()
@@ -216,7 +218,7 @@ class _SigningText(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class SecretKey:
     """A signing key held as seeds; a `Signer`."""
 
-    __slots__ = ("_ed25519", "_mldsa65", "_text", "public")
+    __slots__ = ("_ed25519", "_ids", "_mldsa65", "_text", "public")
 
     public: PublicKey
 
@@ -234,6 +236,7 @@ class SecretKey:
             ed25519=self._ed25519.public_key().public_bytes_raw(),
             mldsa65=UNSET if self._mldsa65 is None else self._mldsa65.public_key().public_bytes_raw(),
         )
+        self._ids = self.public.key_ids
 
     @classmethod
     def generate(cls, name: str, random: Random, hybrid: bool = True) -> Self:  # noqa: FBT001, FBT002 - one flag, always named
@@ -242,7 +245,7 @@ class SecretKey:
 
     def sign(self, message: bytes) -> dict[str, bytes]:
         """Sign with every half."""
-        ids = self.public.key_ids
+        ids = self._ids
         signatures = {ids[0]: self._ed25519.sign(message)}
         if self._mldsa65 is not None:
             signatures[ids[1]] = self._mldsa65.sign(message)

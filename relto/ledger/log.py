@@ -28,7 +28,7 @@ from msgspec import Struct
 from relto.errors import Conflict, Fatal, Forged, Malformed, NotFound, Refused, ReltoError, Unavailable
 from relto.keys import Signer
 from relto.ledger.leaf import Opening, check_opening, commit, parse_leaf
-from relto.ledger.merkle import EMPTY_ROOT, Frontier, leaf_hash
+from relto.ledger.merkle import EMPTY_ROOT, Frontier, leaf_hash, leaf_hashes
 from relto.ledger.note import Checkpoint, Verifier, check_origin, open_checkpoint, open_published, sign_checkpoint
 from relto.ledger.tiles import Tree, check_entry
 
@@ -87,11 +87,18 @@ class Shelf(Protocol):
         ...
 
     def append(
-        self, head: Head, expected_size: int, leaves: Sequence[bytes], openings: Sequence[Opening], beside: Beside
+        self,
+        head: Head,
+        expected_size: int,
+        leaves: Sequence[bytes],
+        openings: Sequence[Opening],
+        beside: Beside,
+        hashes: Sequence[bytes] | None = None,
     ) -> None:
         """Replace the head and add leaves from `expected_size` on, openings and statements: all or nothing.
 
-        Durable when this returns. An opening that is there already is left alone.
+        Durable when this returns. An opening that is there already is left alone. hashes: the leaf hashes that another
+        party's head has proven, so that a mirror need not compute them again; None: the shelf computes its own.
 
         Raises: Conflict when the stored size is not `expected_size`, or a statement meets a constraint; Fatal when
         the outcome is unknown.
@@ -197,11 +204,12 @@ class Log:
             # Nobody could ever read a leaf of another form, nor take it out again.
             if parse_leaf(entry.leaf).commitment != commit(entry.salt, entry.envelope):
                 raise Malformed("the opening of a new entry is not what its leaf commits to")
-        old, leaves = self.head, [check_entry(entry.leaf) for entry in entries]
-        edge = old.edge.extend([leaf_hash(leaf) for leaf in leaves])
+        old, leaves = self.head, [entry.leaf for entry in entries]
+        before = old.edge
+        edge = before.extend([leaf_hash(leaf) for leaf in leaves])
         # INVARIANT: two computations from the stored bytes agree before anything is signed (Yeti 2022: one bit of one
         # leaf hash flipped on its way into the tree; the log had to be retired).
-        if _push_again(old.edge, leaves) != edge:
+        if _push_again(before, leaves) != edge:
             raise Fatal(
                 "two computations of one tree differ: this machine cannot be trusted",
                 hint="move the node to another machine",
@@ -306,7 +314,9 @@ def extend_mirror(
         raise Forged(
             f"the stored mirror of `{origin}` is damaged at size {head.size}", hint="`relto ledger verify` says where"
         )
-    computed = [leaf_hash(check_entry(leaf)) for leaf in new_leaves]
+    for leaf in new_leaves:
+        check_entry(leaf)
+    computed = leaf_hashes(new_leaves)
     edge = head.edge.extend(computed)
     if edge.root() != to.root:
         raise _differs(head, to, computed, hashes)
@@ -316,7 +326,7 @@ def extend_mirror(
     stored = Head(
         origin=origin, size=to.size, root=to.root, note=opened.note(), frontier=edge.hashes, seen=max(seen, head.seen)
     )
-    shelf.append(stored, head.size, new_leaves, openings, beside)
+    shelf.append(stored, head.size, new_leaves, openings, beside, computed)
     return stored
 
 
@@ -386,7 +396,7 @@ def _check(shelf: Shelf, head: Head, verifier: Verifier, since: Frontier) -> Rep
     for start in range(since.size, size, _CHUNK):
         stop = min(start + _CHUNK, size)
         leaves, kept = shelf.leaves(origin, start, stop), shelf.hashes(origin, start, stop)
-        computed = [leaf_hash(leaf) for leaf in leaves]
+        computed = leaf_hashes(leaves)
         if computed != kept:
             index = next(
                 (start + i for i, (own, one) in enumerate(zip(computed, kept, strict=False)) if own != one), None

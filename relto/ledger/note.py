@@ -239,6 +239,7 @@ def _mldsa44(public: bytes) -> mldsa.MLDSA44PublicKey:
     return mldsa.MLDSA44PublicKey.from_public_bytes(public)
 
 
+@lru_cache(maxsize=4096)
 def _key_id(name: str, kind: Kind, public: bytes) -> bytes:
     return hashlib.sha256(name.encode() + b"\n" + bytes((kind,)) + public).digest()[:4]
 
@@ -402,14 +403,14 @@ def open_published(
 
 def sign_checkpoint(checkpoint: Checkpoint, signer: Signer) -> bytes:
     """The note of a log about itself. The signer is the log key: Ed25519 alone, named like the origin."""
-    log = Verifier.of_log(signer.public)
-    if signer.public.mldsa65 is not UNSET or log.name != checkpoint.origin:
+    public = signer.public
+    if public.mldsa65 is not UNSET or public.name != checkpoint.origin:
         raise Refused(
-            f"`{log.name}` is not the log key of `{checkpoint.origin}`", hint="it is Ed25519 and named like the log"
+            f"`{public.name}` is not the log key of `{checkpoint.origin}`", hint="it is Ed25519 and named like the log"
         )
-    value = signer.sign(checkpoint.text)[signer.public.key_ids[0]]
-    line = Signature(name=log.name, key_id=log.key_id, value=value)
-    return Note(text=checkpoint.text, signatures=(line,)).encode()
+    text, key_id = checkpoint.text, _key_id(public.name, Kind.ED25519, public.ed25519)
+    line = Signature(name=public.name, key_id=key_id, value=signer.sign(text)[public.key_ids[0]])
+    return Note(text=text, signatures=(line,)).encode()
 
 
 def add_signatures(note: bytes, signatures: Sequence[Signature]) -> bytes:

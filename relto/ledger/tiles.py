@@ -16,6 +16,7 @@ Rules
 from __future__ import annotations
 
 import re
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
@@ -31,6 +32,7 @@ from relto.ledger.merkle import (
     inclusion_ranges,
     leaf_hash,
     node_hash,
+    paired,
     tree_root,
 )
 
@@ -38,6 +40,7 @@ TILE_HEIGHT: Final = 8
 TILE_WIDTH: Final = 1 << TILE_HEIGHT
 ENTRY_MAX: Final = 65_535
 LEVEL_MAX: Final = 63
+TILES_MAX: Final = 1024  # full tiles whose inner hashes a tree keeps: 16 KB each
 ENTRIES: Final = "entries"
 
 # tlog-tiles, "Merkle Tree": groups of three digits, all but the last prefixed x; no group in front that is all zero;
@@ -126,6 +129,10 @@ def encode_bundle(entries: Sequence[bytes]) -> bytes:
 
 def parse_bundle(data: bytes, width: int) -> list[bytes]:
     """The entries of a bundle that must hold exactly `width`."""
+    # Leaves of one charter have one length: then all length fields are equal, and slices do the work.
+    step = 2 + int.from_bytes(data[:2], "big")
+    if width and len(data) == step * width and data[::step] == data[:1] * width and data[1::step] == data[1:2] * width:
+        return [data[at + 2 : at + step] for at in range(0, len(data), step)]
     entries, at = list[bytes](), 0
     for _ in range(width):
         stop = at + 2 + int.from_bytes(data[at : at + 2], "big")
@@ -212,27 +219,29 @@ Hashes = Callable[[int, int], Sequence[bytes]]
 class Tree:
     """A tree whose leaf hashes are read when needed: roots, proofs and tiles for any size up to what is stored.
 
-    Roots of full tiles are kept, since they never change: 32 bytes for each 256 leaves. The first proof reads every
-    leaf hash once, later ones at most two tiles of them.
+    What never changes is kept: the roots of full tiles, 32 bytes for each 256 leaves, and all hashes inside the full
+    tiles that were used last. The first proof reads every leaf hash once, later ones a tile or two.
     """
 
-    __slots__ = ("_full", "_read")
+    __slots__ = ("_full", "_inside", "_read")
 
     def __init__(self, read: Hashes) -> None:
         self._read = read
         self._full: dict[Range, bytes] = {}  # (level, index) -> root over the full tile
+        # The same -> its hashes, level by level, root apart; used last stands last. Threads may share a tree.
+        self._inside: OrderedDict[Range, list[Sequence[bytes]]] = OrderedDict()
 
     def root(self, size: int) -> bytes:
         """The root at this size."""
-        return self._range_root(0, size)
+        return self._range_root(0, size, size)
 
     def inclusion(self, index: int, size: int) -> list[bytes]:
         """As `merkle.inclusion_proof`."""
-        return [self._range_root(*one) for one in inclusion_ranges(index, size)]
+        return [self._range_root(*one, size) for one in inclusion_ranges(index, size)]
 
     def consistency(self, old: int, new: int) -> list[bytes]:
         """As `merkle.consistency_proof`."""
-        return [self._range_root(*one) for one in consistency_ranges(old, new)]
+        return [self._range_root(*one, new) for one in consistency_ranges(old, new)]
 
     def tile(self, tile: Tile) -> bytes:
         """The content of a hash tile; the caller has asked `is_servable`."""
@@ -256,8 +265,21 @@ class Tree:
             self._full[level, index] = found
         return found
 
-    def _range_root(self, start: int, stop: int) -> bytes:
-        """The root over leaves [start, stop), a subtree as `merkle` cuts them: perfect, or on the right edge."""
+    def _tile_rows(self, level: int, index: int) -> list[Sequence[bytes]]:
+        """A full tile's hashes and all that are joined from them below its root."""
+        rows = self._inside.pop((level, index), None)
+        if rows is None:
+            rows = [self._row(level, index * TILE_WIDTH, (index + 1) * TILE_WIDTH)]
+            while len(rows[-1]) > 2:
+                rows.append(paired(rows[-1]))
+            self._full.setdefault((level, index), node_hash(*rows[-1]))
+            if len(self._inside) >= TILES_MAX:
+                self._inside.popitem(last=False)
+        self._inside[level, index] = rows
+        return rows
+
+    def _range_root(self, start: int, stop: int, size: int) -> bytes:
+        """The root over leaves [start, stop), a subtree as `merkle` cuts them: perfect, or on the right edge of `size`."""
         if start == stop:
             return tree_root(())
         parts = list[bytes]()
@@ -266,7 +288,11 @@ class Tree:
             height = (stop - start).bit_length() - 1
             level, inside = divmod(height, TILE_HEIGHT)
             first = start >> (TILE_HEIGHT * level)
-            parts.append(tree_root(self._row(level, first, first + (1 << inside))))
+            tile = first >> TILE_HEIGHT
+            if (tile + 1) << (TILE_HEIGHT * (level + 1)) <= size:
+                parts.append(self._tile_rows(level, tile)[inside][(first % TILE_WIDTH) >> inside])
+            else:
+                parts.append(tree_root(self._row(level, first, first + (1 << inside))))
             start += 1 << height
         folded = parts.pop()
         while parts:

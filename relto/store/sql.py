@@ -22,7 +22,7 @@ import os
 import re
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
@@ -40,7 +40,9 @@ Fault = Callable[[str], None]
 BUSY_S: Final = 10.0
 MEMORY: Final = ":memory:"
 
-_PLACEHOLDER = re.compile(r"\$([1-9][0-9]?)")
+ROWS: Final = 128  # leaves in one statement
+
+_PLACEHOLDER = re.compile(r"\$([1-9][0-9]{0,3})")
 # Primary result codes that say something about the machine; the others are mistakes of the statement and must be seen
 # as such.
 _MACHINE: Final = frozenset({
@@ -54,6 +56,13 @@ _MACHINE: Final = frozenset({
 def _numbered(sql: str) -> str:
     # SQLite takes `$1` for a *name*; `?1` is the same thing by number.
     return _PLACEHOLDER.sub(r"?\1", sql)
+
+
+@lru_cache(maxsize=8)
+def _leaves_sql(rows: int) -> str:
+    """Inserts so many leaves of one origin."""
+    values = ", ".join(f"($1, ${3 * at + 2}, ${3 * at + 3}, ${3 * at + 4})" for at in range(rows))
+    return f"INSERT INTO leaves (origin, idx, leaf, hash) VALUES {values}"  # noqa: S608 - numbers of placeholders only
 
 
 def migrations() -> list[tuple[int, str]]:
@@ -222,12 +231,16 @@ class Sqlite:
     def _machine(self, done: str) -> Iterator[None]:
         try:
             yield
-        except sqlite3.IntegrityError as error:
-            raise Conflict(f"a row is there already, or breaks a rule of its table: {error}") from error
         except (sqlite3.Error, OSError) as error:
-            if _is_machine(error):
-                raise self._unavailable(error, done) from error
+            self._tell(error, done)
             raise
+
+    def _tell(self, error: Exception, done: str) -> None:
+        """Raises what an error says about the rows or the machine; returns for a mistake in the statement."""
+        if isinstance(error, sqlite3.IntegrityError):
+            raise Conflict(f"a row is there already, or breaks a rule of its table: {error}") from error
+        if _is_machine(error):
+            raise self._unavailable(error, done) from error
 
     def _unavailable(self, error: Exception, done: str) -> Unavailable:
         hints = {
@@ -257,15 +270,33 @@ class Sqlite:
             if not self._inside:
                 with self.transaction("execute"):
                     return self.execute(sql, params)
-            with self._machine("written"):
-                return self._usable().execute(_numbered(sql), tuple(params)).rowcount
+            self._usable()
+            return self._run(sql, tuple(params))
 
     def execute_many(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
         """One statement for many rows, within a transaction."""
         with self._lock:
             assert self._inside, "many rows want a transaction"
-            with self._machine("written"):
-                self._usable().executemany(_numbered(sql), rows)
+            self._usable()
+            self._run_many(sql, rows)
+
+    # Not by `_machine`: in the path of every append its generator costs as much as a statement.
+
+    def _run(self, sql: str, params: tuple[object, ...]) -> int:
+        """Within a transaction."""
+        try:
+            return self._connection.execute(_numbered(sql), params).rowcount
+        except (sqlite3.Error, OSError) as error:
+            self._tell(error, "written")
+            raise
+
+    def _run_many(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
+        """Within a transaction."""
+        try:
+            self._connection.executemany(_numbered(sql), rows)
+        except (sqlite3.Error, OSError) as error:
+            self._tell(error, "written")
+            raise
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[Self]:
@@ -288,13 +319,17 @@ class Sqlite:
         """All or nothing, durable when it ends. Not nested."""
         with self._lock:
             assert not self._inside, "a transaction inside another would commit its beginning"
-            with self._machine("written"):
+            try:
                 self._usable().execute("BEGIN IMMEDIATE")
+            except (sqlite3.Error, OSError) as error:
+                self._tell(error, "written")
+                raise
             self._inside = True
             try:
                 yield self
-                with self._machine("written"):
-                    self._reach(f"{site}:before-commit")
+                if self.fault is not None:
+                    with self._machine("written"):
+                        self.fault(f"{site}:before-commit")
             except BaseException:
                 # A crash here leaves nothing: SQLite drops what has no commit mark.
                 self._inside = False
@@ -313,17 +348,14 @@ class Sqlite:
                 self._unknown = False
                 raise self._unavailable(error, "written") from error
             try:
-                self._reach(f"{site}:after-commit")
+                if self.fault is not None:
+                    self.fault(f"{site}:after-commit")
             except (sqlite3.Error, OSError) as error:
                 raise self._doubtful(error) from error
             self._unknown = False
 
     def _doubtful(self, error: Exception) -> Fatal:
         return Fatal(f"whether `{self.path}` was written is unknown: {error}", hint="restart, which reads the truth")
-
-    def _reach(self, site: str) -> None:
-        if self.fault is not None:
-            self.fault(site)
 
     def _roll_back(self) -> None:
         try:
@@ -393,31 +425,53 @@ class Sqlite:
             raise Conflict(f"there is a log `{head.origin}` already", hint="a log is made once") from error
 
     def append(
-        self, head: Head, expected_size: int, leaves: Sequence[bytes], openings: Sequence[Opening], beside: Beside
+        self,
+        head: Head,
+        expected_size: int,
+        leaves: Sequence[bytes],
+        openings: Sequence[Opening],
+        beside: Beside,
+        hashes: Sequence[bytes] | None = None,
     ) -> None:
         """As `Shelf.append`."""
         if expected_size + len(leaves) != head.size:
             raise Malformed(f"{len(leaves)} leaves do not lead from size {expected_size} to {head.size}")
+        if hashes is not None and len(hashes) != len(leaves):
+            raise Malformed(f"{len(hashes)} hashes are not those of {len(leaves)} leaves")
         origin = head.origin
         with self.transaction("append"):
             # Compare and swap. On a shared database this one statement is also the lock between processes.
-            swapped = self.execute(
+            swapped = self._run(
                 "UPDATE heads SET size = $1, root = $2, note = $3, frontier = $4, seen = $5 "
                 "WHERE origin = $6 AND size = $7",
                 (head.size, head.root, head.note, b"".join(head.frontier), head.seen, origin, expected_size),
             )
             if swapped != 1:
                 raise self._moved(origin, expected_size)
-            self.execute_many(
-                "INSERT INTO leaves (origin, idx, leaf, hash) VALUES ($1, $2, $3, $4)",
-                [(origin, index, leaf, leaf_hash(leaf)) for index, leaf in enumerate(leaves, expected_size)],
-            )
-            self.execute_many(
+            self._add_leaves(origin, expected_size, leaves, list(map(leaf_hash, leaves)) if hashes is None else hashes)
+            self._run_many(
                 "INSERT INTO openings (origin, idx, salt, envelope) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
                 [(origin, *opening) for opening in openings],
             )
             for sql, params in beside:
-                self.execute(sql, params)
+                self._run(sql, tuple(params))
+
+    def _add_leaves(self, origin: str, start: int, leaves: Sequence[bytes], hashes: Sequence[bytes]) -> None:
+        """Many rows in one statement: a mirror that is filled spends its time there."""
+        whole = len(leaves) - len(leaves) % ROWS
+
+        def rows() -> Iterator[list[object]]:
+            for first in range(0, whole, ROWS):
+                row: list[object] = [origin]
+                for at in range(first, first + ROWS):
+                    row += (start + at, leaves[at], hashes[at])
+                yield row
+
+        if whole:
+            self._run_many(_leaves_sql(ROWS), rows())
+        if whole < len(leaves):
+            rest = range(whole, len(leaves))
+            self._run_many(_leaves_sql(1), [(origin, start + at, leaves[at], hashes[at]) for at in rest])
 
     def _moved(self, origin: str, expected_size: int) -> ReltoError:
         head = self.head(origin)

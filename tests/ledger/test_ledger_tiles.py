@@ -25,6 +25,7 @@ from relto.ledger import (
     tree_root,
     verify_tiles,
 )
+from relto.ledger import tiles as tiles_module
 
 
 @pytest.fixture(scope="module")
@@ -214,3 +215,11 @@ def test_a_reader_falls_back_to_the_full_resource(decimal_hashes):
     later = served(768) | kept
     assert "tile/0/002.p/188" not in later
     assert verify_tiles(reader(later), 700, tree_root(decimal_hashes[:700])) == len(served(700))
+
+
+def test_what_a_tree_keeps_is_bounded_and_changes_no_proof(decimal_hashes, monkeypatch):
+    monkeypatch.setattr(tiles_module, "TILES_MAX", 3)
+    tree = Tree(lambda start, stop: decimal_hashes[start:stop])
+    for index in (0, 5000, 60_000, 255, 256, 69_999, 5001, 0):
+        assert tree.inclusion(index, 70_000) == inclusion_proof(decimal_hashes, index, 70_000)
+        assert len(tree._inside) <= 3

@@ -62,18 +62,18 @@ class Failing(Sqlite):
             self.turn = -1
             raise OSError(5, "Input/output error")
 
-    def execute(self, sql, params=()):
+    def _run(self, sql, params):
         with self._machine("written"):
             self._strike(done=False)
-        changed = super().execute(sql, params)
+        changed = super()._run(sql, params)
         with self._machine("written"):
             self._strike(done=True)
         return changed
 
-    def execute_many(self, sql, rows):
+    def _run_many(self, sql, rows):
         with self._machine("written"):
             self._strike(done=False)
-        super().execute_many(sql, rows)
+        super()._run_many(sql, rows)
         with self._machine("written"):
             self._strike(done=True)
 

@@ -55,25 +55,25 @@ def test_trustasia_2021_two_inconsistent_heads(tmp_path):
     db.close()
 
 
-@pytest.mark.parametrize("where", ["leaf_hash", "node_hash"])
-def test_yeti_2022_a_bit_flips_on_its_way_into_the_tree(tmp_path, monkeypatch, where):
+@pytest.mark.parametrize(
+    ("module", "name", "count"),
+    [(log_module, "leaf_hash", 3), (merkle_module, "node_hash", 3), (merkle_module, "paired", 8)],
+    ids=["leaf", "node", "level"],
+)
+def test_yeti_2022_a_bit_flips_on_its_way_into_the_tree(tmp_path, monkeypatch, module, name, count):
     """One bit of one leaf hash; signed, it could never be repaired. Here two computations must agree first."""
     db, log = log_of(tmp_path / "a", 5)
-    good = getattr(merkle_module, where)
+    good = getattr(module, name)
 
     def flipping(*parts):
-        made = bytearray(good(*parts))
-        made[9] ^= 1
-        return bytes(made)
+        made = good(*parts)
+        if isinstance(made, list):
+            return [*made[:-1], bytes([made[-1][0] ^ 1]) + made[-1][1:]] if made else made
+        return bytes([made[0] ^ 1]) + made[1:]
 
-    if where == "leaf_hash":
-        monkeypatch.setattr(log_module, "leaf_hash", flipping)
-    else:
-        monkeypatch.setattr(
-            merkle_module, "_paired", lambda row: [flipping(row[i], row[i + 1]) for i in range(0, len(row) - 1, 2)]
-        )
+    monkeypatch.setattr(module, name, flipping)
     with pytest.raises(Fatal, match="two computations"):
-        log.append([entry(5), entry(6), entry(7)])
+        log.append([entry(5 + i) for i in range(count)])
     monkeypatch.undo()
     assert verify_log(db, ORIGIN, VERIFIER).size == 5
     db.close()
