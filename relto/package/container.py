@@ -139,10 +139,10 @@ class Writer:
         self._zip64 = payload_size is None or payload_size >= _FULL
         self._size = 0
         self._sums = Sums()
-        self._file.write(self._local(PAYLOAD, 0, 0, wide=self._zip64))
+        self._file.write(self.local(PAYLOAD, 0, 0, wide=self._zip64))
 
     @staticmethod
-    def _local(name: str, crc: int, size: int, *, wide: bool) -> bytes:
+    def local(name: str, crc: int, size: int, *, wide: bool) -> bytes:
         extra = struct.pack("<HHQQ", 1, 16, size, size) if wide else b""
         small = _FULL if wide else size
         head = _LOCAL.pack(
@@ -151,7 +151,7 @@ class Writer:
         return head + name.encode() + extra
 
     @staticmethod
-    def _central(name: str, crc: int, size: int, offset: int, *, wide: bool) -> bytes:
+    def central(name: str, crc: int, size: int, offset: int, *, wide: bool) -> bytes:
         far = offset >= _FULL
         fields = (struct.pack("<QQ", size, size) if wide else b"") + (struct.pack("<Q", offset) if far else b"")
         extra = struct.pack("<HH", 1, len(fields)) + fields if fields else b""
@@ -180,12 +180,12 @@ class Writer:
         if len(manifest) > MANIFEST_MAX:
             raise Refused(f"the manifest would have {len(manifest)} bytes; readers take {MANIFEST_MAX}")
         payload_crc = self._sums.finish()[1]
-        first = self._local(PAYLOAD, payload_crc, self._size, wide=self._zip64)
+        first = self.local(PAYLOAD, payload_crc, self._size, wide=self._zip64)
         assert self._zip64 or self._size < _FULL, "the size was announced"
         offset, crc = len(first) + self._size, zlib.crc32(manifest)
-        local = self._local(MANIFESTS[0], crc, len(manifest), wide=False)
-        directory = self._central(PAYLOAD, payload_crc, self._size, 0, wide=self._zip64)
-        directory += self._central(MANIFESTS[0], crc, len(manifest), offset, wide=False)
+        local = self.local(MANIFESTS[0], crc, len(manifest), wide=False)
+        directory = self.central(PAYLOAD, payload_crc, self._size, 0, wide=self._zip64)
+        directory += self.central(MANIFESTS[0], crc, len(manifest), offset, wide=False)
         start = offset + len(local) + len(manifest)
         tail = b""
         if self._zip64:
@@ -215,6 +215,34 @@ class _Entry(Struct, frozen=True, kw_only=True):
     offset: int
 
 
+class Member(Struct, frozen=True, kw_only=True):
+    """A stored member: where its data lies."""
+
+    name: str
+    at: int
+    size: int
+    crc: int
+
+
+def locate(file: BinaryIO, *, members_max: int, size_max: int) -> list[Member]:
+    """The members of a zip in which all are stored, in their order in the file; every byte belongs to one of them."""
+    size = file.seek(0, os.SEEK_END)
+    if size > size_max:
+        raise Malformed(f"the file has {size} bytes; at most {size_max} are read")
+    count, start, length = _ending(file, size, DIRECTORY_MAX * members_max)
+    if not 0 < count <= members_max:
+        raise Malformed(f"the file has {count} members; at most {members_max} are read")
+    entries = sorted(_directory(_at(file, start, length), count), key=lambda entry: entry.offset)
+    position, found = 0, []
+    for entry, following in zip(entries, [*(one.offset for one in entries[1:]), start], strict=True):
+        if entry.offset != position:
+            raise Malformed("there are bytes between the members")
+        at = _member(file, entry, following)
+        found.append(Member(name=entry.name, at=at, size=entry.size, crc=entry.crc))
+        position = following
+    return found
+
+
 def scan(file: BinaryIO) -> Container:
     """Read the outside of a package. The payload is located and not read."""
     if not file.seekable():
@@ -222,10 +250,10 @@ def scan(file: BinaryIO) -> Container:
     size = file.seek(0, os.SEEK_END)
     if size > FILE_MAX:
         raise Malformed(f"the package has {size} bytes; at most {FILE_MAX} are read")
-    count, start, length = _ending(file, size)
+    count, start, length = _ending(file, size, DIRECTORY_MAX)
     if count != 2:
         raise Malformed(f"the package has {count} members instead of two")
-    entries = sorted(_directory(_at(file, start, length)), key=lambda entry: entry.offset)
+    entries = sorted(_directory(_at(file, start, length), 2), key=lambda entry: entry.offset)
     names = {entry.name for entry in entries}
     if PAYLOAD not in names or not names & set(MANIFESTS):
         raise Malformed(f"the members are not `{PAYLOAD}` and `{MANIFESTS[0]}`")
@@ -253,7 +281,7 @@ def _at(file: BinaryIO, offset: int, size: int) -> bytes:
     return data
 
 
-def _ending(file: BinaryIO, size: int) -> tuple[int, int, int]:
+def _ending(file: BinaryIO, size: int, directory_max: int) -> tuple[int, int, int]:
     """Members, and where the directory starts and how long it is."""
     if size < _END.size:
         raise Malformed("not a package: it is too short")
@@ -275,14 +303,14 @@ def _ending(file: BinaryIO, size: int) -> tuple[int, int, int]:
         end = wide_at
     if any(short not in {value, full} for short, value, full in parts) or here != count:
         raise Malformed("the end of the package contradicts itself")
-    if start + length != end or length > DIRECTORY_MAX:
+    if start + length != end or length > directory_max:
         raise Malformed("the directory of the package is not where it should be")
     return count, start, length
 
 
-def _directory(data: bytes) -> list[_Entry]:
+def _directory(data: bytes, count: int) -> list[_Entry]:
     entries, position = [], 0
-    for _ in range(2):
+    for _ in range(count):
         if position + _CENTRAL.size > len(data):
             raise Malformed("the directory of the package is cut short")
         mark, _, _, flags, method, _, _, crc, packed, size, n, x, c, disk, _, _, offset = _CENTRAL.unpack_from(
@@ -296,8 +324,8 @@ def _directory(data: bytes) -> list[_Entry]:
         size, packed, offset = _widened(extra, [size, packed, offset])
         _plain(raw, flags, method, size, packed)
         entries.append(_Entry(name=raw.decode("ascii", "replace"), flags=flags, crc=crc, size=size, offset=offset))
-    if position != len(data) or entries[0].name == entries[1].name:
-        raise Malformed("the directory of the package has more than two members or the same twice")
+    if position != len(data) or len({entry.name for entry in entries}) != count:
+        raise Malformed("the directory of the package has more members than it says, or the same twice")
     return entries
 
 

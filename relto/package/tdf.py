@@ -163,9 +163,10 @@ class Opened(Struct, frozen=True, kw_only=True):
     label: str
 
 
-class _Metadata(Struct, frozen=True, kw_only=True):
-    name: str = ""
-    title: str = ""
+class _Metadata(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    name: str
+    title: str
+    label: str = ""  # of a part, where the manifest shows the label of the whole
 
 
 class _MetadataBox(Struct, frozen=True, kw_only=True):
@@ -187,6 +188,7 @@ def seal(
     mime: str,
     label_banner: str,
     label_statement: str,
+    label_inside: str = "",
     signer: Signer,
     party: str,
     origin: str,
@@ -225,7 +227,8 @@ def seal(
     if says.host != host:
         raise Refused(f"the policy names an item of `{host}`, the owner writes to the ledger of `{says.host}`")
     dek = random(32)
-    metadata = msgspec.json.encode(_Metadata(name=name, title=title))
+    _line(label_inside, BANNER_MAX, "label")
+    metadata = msgspec.json.encode(_Metadata(name=name, title=title, label=label_inside))
     key_access = tuple(_grant(dek, recipients, policy, metadata, random))
     with reading(source) as file, writing(target) as out:
         expected = size_of(file)
@@ -436,7 +439,7 @@ def open_sealed(
         title=metadata.title,
         mime=found.manifest.mime,
         size=found.size,
-        label=found.label,
+        label=metadata.label or found.label,
     )
 
 
@@ -465,7 +468,7 @@ def _unlock(package: Package, given: Sequence[bytes | None]) -> tuple[bytes, _Me
     for assertion in manifest.assertions:
         assertion.verify(dek, aggregate, legacy=manifest.legacy)
     if package.owner is None:
-        return dek, _Metadata()
+        return dek, _Metadata(name="", title="")
     text = texts.pop()
     if texts or not hmac.compare_digest(_names_digest(dek, text), package.owner.says.names):
         raise Forged("the file name and title are not the ones that the owner signed")
@@ -489,6 +492,7 @@ def _names(text: bytes) -> _Metadata:
         raise Malformed("the package holds no file name and title") from error
     check_name(held.name)
     _line(held.title, TITLE_MAX, "title")
+    _line(held.label, BANNER_MAX, "label")
     return held
 
 
