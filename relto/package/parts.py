@@ -15,11 +15,10 @@ Source: spec/package-parts.md.
 
 from __future__ import annotations
 
-import os
 import struct
 import zlib
 from collections.abc import Callable, Sequence
-from io import RawIOBase
+from io import SEEK_CUR, SEEK_END, SEEK_SET, RawIOBase
 from typing import BinaryIO, Final, TypeVar, cast
 
 import msgspec
@@ -115,8 +114,8 @@ class Window(RawIOBase):
     def tell(self) -> int:
         return self._position
 
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}[whence]
+    def seek(self, offset: int, whence: int = SEEK_SET) -> int:
+        base = {SEEK_SET: 0, SEEK_CUR: self._position, SEEK_END: self._size}[whence]
         self._position = max(0, base + offset)
         return self._position
 
@@ -163,12 +162,12 @@ def seal_parts(
                 out.write(Writer.local(name, 0, 0, wide=True))
             start = out.tell()
             made.append(part(out))
-            size = out.seek(0, os.SEEK_END) - start
+            size = out.seek(0, SEEK_END) - start
             crc = _checksum(out, start, size)
             with writes("the package"):
                 out.seek(base + offset)
                 out.write(Writer.local(name, crc, size, wide=True))
-                out.seek(0, os.SEEK_END)
+                out.seek(0, SEEK_END)
             rows.append((name, crc, size, offset))
         says = Listed(
             v=1,
@@ -223,7 +222,7 @@ def has_parts(source: Source) -> bool:
     with reading(source) as file:
         if not file.seekable():
             return False
-        size = file.seek(0, os.SEEK_END)
+        size = file.seek(0, SEEK_END)
         file.seek(max(0, size - 200))
         return LIST.encode() in (file.read(200) or b"")
 
