@@ -36,7 +36,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from relto import release
-from relto.acts import Register
+from relto.acts import RecipientClass, Register
 from relto.errors import Malformed, NotFound, ReltoError
 from relto.node import views
 from relto.node.asking import item_name, question, recipient, sighted
@@ -50,6 +50,7 @@ EVALUATIONS_MAX = 1_000  # in one batch
 PAGE_MAX = 10_000  # results in one answer
 KEYS_MAX = 64  # callers that a node's settings may name
 TOKEN_MAX = 2_048
+NAMED_MAX = 10_000  # classes of people that are kept by their words
 
 MINUTE_MS: Final = 60_000
 SEMANTICS: Final = ("execute_all", "deny_on_first_deny", "permit_on_first_permit")
@@ -229,19 +230,23 @@ def _json(value: object, headers: dict[str, str]) -> Response:
 
 
 async def _bytes(request: Request) -> bytes:
-    data = bytearray()
-    async for chunk in request.stream():
-        data += chunk
+    data: bytes = b""
+    while True:
+        message = await request.receive()
+        if message["type"] != "http.request":
+            raise Malformed("the request ended early")
+        data += message.get("body", b"")
         if len(data) > REQUEST_BYTES_MAX:
             raise Malformed(f"a request has at most {REQUEST_BYTES_MAX} bytes")
-    return bytes(data)
+        if not message.get("more_body", False):
+            return data
 
 
 def _read(content_type: str, data: bytes) -> Body:
     if content_type.partition(";")[0].strip().lower() != "application/json":
         raise Malformed("a request is `application/json`", where="content-type")
     try:
-        held = json.loads(data, object_pairs_hook=_once)
+        held = _decoder.decode(data.decode())
     except (ValueError, RecursionError) as error:
         raise Malformed("the request is not JSON") from error
     if not isinstance(held, dict):
@@ -254,6 +259,9 @@ def _once(pairs: list[tuple[str, Any]]) -> Body:
     if len(held) != len(pairs):
         raise Malformed("the request names a field twice")
     return held
+
+
+_decoder = json.JSONDecoder(object_pairs_hook=_once)
 
 
 def _object(body: Mapping[str, Any], name: str) -> Body:
@@ -363,6 +371,8 @@ class Released:
     def __init__(self, node: Node) -> None:
         self.node = node
         self._lock = threading.Lock()  # the kernel is one for all threads
+        # Of one register: what words mean that are no person's, so that the kernel meets the same object again.
+        self._named: tuple[Register | None, dict[str, tuple[RecipientClass, str]]] = (None, {})
 
     def quick(self, context: Mapping[str, Any]) -> bool:
         return self.node.settled and not context.get("relto") and not self._lock.locked()
@@ -392,23 +402,45 @@ class Released:
         unknown = _unknown(subject, action, resource)
         if unknown:
             return _no(unknown, ignored)
+        method = _method(action)
         try:
-            one = question(self.node, register, day, subject.id, resource.id, asked.purpose, asked.place)
-            item = register.item(one.item, one.version)
+            if asked.why or asked.place or asked.purpose:
+                one = question(self.node, register, day, subject.id, resource.id, asked.purpose, asked.place)
+                to, place = one.to, _elsewhere(register, one.to, one.place)
+            if asked.why:
+                one = msgspec.structs.replace(one, method=method)
+                view = views.decision_view(register, one, release.decide(register, one))
+            else:
+                if not (asked.place or asked.purpose):
+                    to, place = self._recipient(register, subject.id)
+                item = register.item(*item_name(resource.id))
+                kernel = kernel_of(register, day, Asking(asked.purpose, place, method))
+                view = {
+                    "answer": kernel.plain_answer(kernel.class_of(item.id, item.version), kernel.recipients.number(to))
+                }
         except NotFound as error:
             return _no(error.as_dict(), ignored)
-        method = _method(action)
-        if asked.why:
-            one = msgspec.structs.replace(one, method=method)
-            view = views.decision_view(register, one, release.decide(register, one))
-        else:
-            kernel = kernel_of(
-                register, day, Asking(purpose=asked.purpose, place=_elsewhere(register, one), method=method)
-            )
-            number = kernel.class_of(item.id, item.version)
-            view = {"answer": kernel.plain_answer(number, kernel.recipients.number(one.to))}
         context_ = {"relto": {**view, **({"ignored": ignored} if ignored else {})}}
         return Verdict(decision=view["answer"] == "permit", context=context_)
+
+    def _recipient(self, register: Register, name: str) -> tuple[RecipientClass, str]:
+        """Whom a word means, and where, if not at the party's own place.
+
+        A person is looked up each time, for its facts may change with no act; a class is kept.
+
+        Raises: NotFound, Malformed.
+        """
+        known, named = self._named
+        if known is not register:
+            named = {}
+            self._named = (register, named)
+        found = named.get(name)
+        if found is None:
+            declared, place, _ = recipient(self.node, register, name)
+            found = declared.recipient, _elsewhere(register, declared.recipient, place)
+            if "#" in name and len(named) < NAMED_MAX:
+                named[name] = found
+        return found
 
     def _subjects(self, subject: Entity, action: Action, resource: Entity, context: Mapping[str, Any]) -> Found:
         asked, register, day = self._sighted(context, search=True)
@@ -500,10 +532,10 @@ def _row(kernel: Kernel, item: str, version: int, to: release.Declared) -> relea
     )
 
 
-def _elsewhere(register: Register, one: release.Question) -> str:
+def _elsewhere(register: Register, to: RecipientClass, place: str) -> str:
     """The place that is asked about, where it is not the party's own."""
-    usual = "" if register.charter is None else place_of(register.charter, one.to.party)
-    return "" if one.place == usual else one.place
+    usual = "" if register.charter is None else place_of(register.charter, to.party)
+    return "" if place == usual else place
 
 
 def _unknown(subject: Entity, action: Action, resource: Entity) -> Body:

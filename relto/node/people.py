@@ -95,6 +95,8 @@ def people(node: Node) -> list[Person]:
 def person_class(node: Node, who: str) -> Person | None:
     """An own person by alias, by pseudonym, or by `party/` and either."""
     name = who.removeprefix(f"{node.me}/")
+    if "/" in name or "#" in name:
+        return None  # neither an alias nor a pseudonym has one: an organisation or a class of people
     return next((one for one in people(node) if name in {one.alias, one.pseudonym}), None)
 
 

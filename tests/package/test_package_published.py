@@ -159,6 +159,8 @@ def test_a_reader_written_from_the_specification_agrees(name):
 def test_we_write_the_same_again():
     written = list(cases())
     assert index(written) == HELD
-    assert {path.name for path in FOLDER.iterdir() if path.is_file()} == {name for name, _, _ in written} | {"cases.json"}
+    assert {path.name for path in FOLDER.iterdir() if path.is_file()} == {name for name, _, _ in written} | {
+        "cases.json"
+    }
     for name, data, _ in written:
         assert (FOLDER / name).read_bytes() == data
