@@ -10,15 +10,18 @@ from typing import Any
 
 import msgspec
 
+from relto.acts import ItemState
 from relto.cli import reverse
 from relto.cli.main import common, emit, node_dir
-from relto.errors import Malformed, NotFound, ReltoError
+from relto.errors import Malformed, NotFound, Refused, ReltoError
 from relto.keys import AccessKey
 from relto.ledger import parse_policy
 from relto.ledger.policy import POLICY_MAX
 from relto.node.desk import desk
 from relto.node.home import open_node
-from relto.node.sealing import item_named, seal_item
+from relto.node.node import Node
+from relto.node.sealing import item_named, seal_folder, seal_item
+from relto.package.parts import has_parts
 
 BAR = 30  # characters of a progress bar
 LOOK_S = 1.0  # between two looks at a watched folder
@@ -30,6 +33,8 @@ def add(commands: Any) -> None:
     seal.add_argument("--item", required=True)
     seal.add_argument("-o", "--out", required=True, metavar="F.tdf|DIR")
     seal.add_argument("--watch", metavar="DIR", help="seal what is dropped into this folder into the folder --out")
+    seal.add_argument("--part", action="append", default=[], metavar="NAME=ITEM",
+                      help="with a folder: the item that a file of it is; the others are --item")  # fmt: skip
     seal.add_argument("--remove", action="store_true", help="with --watch: remove a file when its package is written")
     seal.add_argument("--once", action="store_true", help="with --watch: take what is there now, then stop")
     seal.add_argument("--name", help="the file's name inside; else that of FILE")
@@ -78,7 +83,9 @@ def _seal(options: argparse.Namespace) -> int:
         raise Malformed("what is to be sealed?", hint="name a file, - for standard input, or a folder with --watch")
     source: Any = sys.stdin.buffer if options.file == "-" else Path(options.file)
     if options.file != "-" and source.is_dir():
-        raise Malformed(f"`{options.file}` is a directory", hint="name a file, or - for standard input")
+        return _seal_folder(options, node, item, source)
+    if options.part:
+        raise Malformed("`--part` says what the files of a folder are", hint="name a folder")
     if options.file != "-" and not source.exists():
         raise NotFound(f"there is no file `{options.file}`")
     name = options.name or ("stdin" if options.file == "-" else source.name)
@@ -109,6 +116,59 @@ def _seal(options: argparse.Namespace) -> int:
         as_json=options.json,
         lines=[f"{options.out}: {item.id}@{item.version}, {sealed.statement.label}, {sealed.size} bytes", *shown],
     )
+    return 0
+
+
+def _seal_folder(options: argparse.Namespace, node: Node, whole: ItemState, folder: Path) -> int:
+    named = dict(word.partition("=")[::2] for word in options.part)
+    paths = sorted(folder.iterdir())
+    strange = [one.name for one in paths if one.is_symlink() or not one.is_file()]
+    missing = sorted(set(named) - {one.name for one in paths})
+    if strange or missing or not paths:
+        words = (
+            f"`{strange[0]}` is no file"
+            if strange
+            else f"there is no `{missing[0]}`"
+            if missing
+            else "there is nothing"
+        )
+        raise Malformed(f"{words} in `{folder}`", hint="a folder of files is sealed, without folders in it")
+    files = [(one, item_named(node, named[one.name]) if one.name in named else whole) for one in paths]
+    view: dict[str, Any] = {
+        "package": None if options.dry_run else options.out,
+        "item": f"{whole.id}@{whole.version}",
+        "parts": [{"name": path.name, "item": f"{item.id}@{item.version}"} for path, item in files],
+    }
+    if not options.dry_run:
+        made = seal_folder(node, whole, files, Path(options.out), wrap=options.wrap)
+        for sealed, (_, item) in zip(made, files, strict=True):
+            desk(node_dir(options)).packed(sealed.digest.hex(), item.facts.opaque, item.id, item.version, sealed)
+        view["label"] = made[0].statement.label
+    verb = "would seal" if options.dry_run else "sealed"
+    emit(view, as_json=options.json, lines=[f"{verb} {one['name']} as {one['item']}" for one in view["parts"]])
+    return 0
+
+
+def _open_parts(options: argparse.Namespace, source: Path) -> int:
+    """Exit 1 when nothing of it was released, as for a package of one."""
+    from relto.node.client import open_parts
+
+    parts = open_parts(
+        node_dir(options), source, Path(options.out), alias=options.alias, purpose=options.purpose, place=options.place
+    )
+    opened = [one for one in parts if one.path]
+    emit(
+        {"results": msgspec.to_builtins(parts), "opened": len(opened), "count": len(parts)},
+        as_json=options.json,
+        lines=[
+            f"part {one.number}: {one.path}, {one.title}, {one.size} bytes, {one.label}"
+            if one.path
+            else f"part {one.number}: {one.size} bytes, not opened: {one.why}"
+            for one in parts
+        ],
+    )
+    if not opened:
+        raise Refused("none of the parts was released", hint="the owner's own people can ask why")
     return 0
 
 
@@ -151,6 +211,8 @@ def _open(options: argparse.Namespace) -> int:
         source = _fetched(options)
     if source.is_dir():
         raise Malformed(f"`{source}` is a directory", hint="name a package")
+    if source.is_file() and has_parts(source):
+        return _open_parts(options, source)
     progress = _progress if sys.stderr.isatty() and not options.json else None
     opened, answer, package = open_package(
         node_dir(options),

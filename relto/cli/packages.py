@@ -22,6 +22,7 @@ from relto.node.node import Node
 from relto.node.sealing import item_named
 from relto.node.shelf import shelve
 from relto.package import Package, read
+from relto.package.parts import has_parts, read_parts
 
 ANSWERS = ("acknowledged", "destroyed", "returned", "kept")
 
@@ -72,10 +73,42 @@ def _signing(command: argparse.ArgumentParser) -> None:
 
 def _show(options: argparse.Namespace) -> int:
     path = Path(options.package)
+    if path.is_file() and has_parts(path):
+        return _show_parts(options, path)
     package = read(path)
     view = package_view(package, path, _node_or_none(options))
     lines = [f"{name.replace('_', ' ')}: {_words(value)}" for name, value in view.items() if name != "shares"]
     lines += [f"share {one['sid'] or '(the whole key)'}: {one['node']} ({one['kind']})" for one in view["shares"]]
+    emit(view, as_json=options.json, lines=lines)
+    return 0
+
+
+def _show_parts(options: argparse.Namespace, path: Path) -> int:
+    parted, node = read_parts(path), _node_or_none(options)
+    verified = "no: there is no node here that knows the owner's key"
+    if node is not None:
+        try:
+            parted.check(node.register.party(parted.says.party).keys.seal)
+            verified = f"by the seal key of {parted.says.party}"
+        except ReltoError as error:
+            verified = f"no: {error.message}"
+    rows = [package_view(one, path, node) for one in parted.packages]
+    view: dict[str, Any] = {
+        "owner": parted.says.party,
+        "label": parted.says.label,
+        "sealed_at": _time(parted.says.sealed_at),
+        "verified": verified,
+        "parts": [
+            {name: row[name] for name in ("package", "item", "size", "shares")} | {"number": number}
+            for number, row in enumerate(rows, 1)
+        ],
+    }
+    lines = [f"{name.replace('_', ' ')}: {value}" for name, value in view.items() if name != "parts"]
+    for row in view["parts"]:
+        nodes = ", ".join(dict.fromkeys(one["node"] for one in row["shares"]))
+        lines.append(
+            f"part {row['number']}: {row['size']} bytes, {row['item'] or 'an item not known here'}, key at {nodes}"
+        )
     emit(view, as_json=options.json, lines=lines)
     return 0
 

@@ -14,6 +14,7 @@ import json
 import secrets
 import time
 from collections.abc import Collection, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from relto.node.node import Node
 from relto.node.peers import call, exchange, http_client
 from relto.node.tokens import build_proof
 from relto.package import KeyAccess, Opened, Package, Policy, access, open_sealed, read
+from relto.package.parts import Window, read_parts
 from relto.store.objects import write_durably
 
 SESSION = "session.json"
@@ -289,9 +291,60 @@ def open_package(
     seal_key = None if unsigned and package.owner is None else _seal_key(node, package)
     client = Client(session, trusted(node.config, directory))
     gather = Gathering(client, node, package, purpose, place or _place(node, session))
-    opened = open_sealed(package, source, target, gather, seal_key, set(gather.known), progress)
-    gather.tell()
+    with closing(client.http):
+        opened = open_sealed(package, source, target, gather, seal_key, set(gather.known), progress)
+        gather.tell()
     return opened, gather.answers[0], package
+
+
+class OpenedPart(Struct, frozen=True, kw_only=True):
+    """One part of a file of parts: where it was opened to, or why it was not; a bearer knows its size anyhow."""
+
+    number: int
+    size: int
+    path: str = ""
+    title: str = ""
+    label: str = ""
+    releases: tuple[str, ...] = ()
+    why: str = ""
+
+
+def open_parts(
+    directory: Path, source: Path, folder: Path, *, alias: str = "", purpose: str = "evaluation", place: str = ""
+) -> tuple[OpenedPart, ...]:
+    """Opens what the logged-in person may have of a file of parts, into a folder under the names inside.
+
+    A part that its owners do not release is passed over. Raises: Forged, Malformed for a file that is not as its owner
+    signed it, before anybody is asked; NotFound, Unavailable.
+    """
+    session = session_of(directory, alias)
+    node = open_node(directory)
+    parted = read_parts(source)
+    key = _seal_key_of(node, parted.says.party)
+    parted.check(key)
+    client = Client(session, trusted(node.config, directory))
+    folder.mkdir(exist_ok=True)
+    found = []
+    with closing(client.http), source.open("rb") as file:
+        for number, (package, where) in enumerate(zip(parted.packages, parted.places, strict=True), 1):
+            gather = Gathering(client, node, package, purpose, place or _place(node, session))
+            spare = folder / f".part-{number}"
+            try:
+                opened = open_sealed(package, Window.of(file, where), spare, gather, key, set(gather.known))
+            except (Refused, Unavailable) as error:
+                found.append(OpenedPart(number=number, size=package.size, why=error.message))
+                continue
+            gather.tell()
+            # The name is the owner's word and one component of a path (`package.check_name`); nothing is written over.
+            path = folder / opened.name
+            path = folder / f"{number}-{opened.name}" if path.exists() else path
+            spare.replace(path)
+            releases = tuple(one for answer in gather.answers for one in answer.releases)
+            found.append(
+                OpenedPart(number=number, size=opened.size, path=str(path), title=opened.title, label=opened.label,
+                           releases=releases)
+            )  # fmt: skip
+    return tuple(found)
 
 
 def _seal_key(node: Node, package: Package) -> PublicKey:
@@ -301,7 +354,10 @@ def _seal_key(node: Node, package: Package) -> PublicKey:
             "the package has no statement of its owner",
             hint="it was not sealed by a node of this partnership; --unsigned opens what other software sealed",
         )
-    owner = package.owner.says.party
+    return _seal_key_of(node, package.owner.says.party)
+
+
+def _seal_key_of(node: Node, owner: str) -> PublicKey:
     pinned = node.peers().get(owner)
     if pinned is None and owner != node.me:
         raise NotFound(f"no node of `{owner[:64]}` is known here", hint="`relto node join` pins a party")

@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import datetime as dt
 import mimetypes
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from relto.acts import ItemState
 from relto.acts.act import AccessPublic
 from relto.errors import NotFound, Refused, ReltoError
 from relto.keys import HYBRID
-from relto.label import Label, banner, in_words, said, write_json
-from relto.node.node import Node
+from relto.label import Label, banner, combine, in_words, said, write_json
+from relto.node.node import Keys, Node
 from relto.package import Policy, Sealed, ShareFor, seal, spread
+from relto.package.parts import seal_parts
 
 
 def seal_item(
@@ -31,23 +32,18 @@ def seal_item(
     name: str,
     mime: str = "",
     wrap: str = "",
+    shown: Label | None = None,
     progress: Any = None,
 ) -> Sealed:
     """Seals a file (a path or an open stream) for the owners of an item.
 
-    wrap: the algorithm of the key that shares are wrapped to; else the best that each owner has.
+    wrap: the algorithm of the key that shares are wrapped to; else the best that each owner has. shown: the label that
+    every bearer sees, where it is not the item's own: that of a whole of which this is a part.
 
     Raises: Refused for an item of another party, a retired one, or one whose label releases it to nobody; what
     `package.seal` raises.
     """
-    if node.keys is None:
-        raise Refused("this node's keys are not readable here")
-    if item.party != node.me:
-        raise Refused(f"`{item.id}` is an item of `{item.party}`", hint="its owner seals it")
-    if item.retired:
-        raise Refused(f"`{item.id}@{item.version}` is retired")
-    if item.label.rel == ():
-        raise Refused(f"the label of `{item.id}` releases it to nobody", hint="relabel it first, or keep it unsealed")
+    keys = _sealable(node, item)
     return seal(
         source,
         target,
@@ -56,15 +52,62 @@ def seal_item(
         name=name,
         title=item.facts.title,
         mime=mime or mimetypes.guess_type(name)[0] or "application/octet-stream",
-        label_banner=label_banner(item.label),
-        label_statement=label_statement(item.label, _codes(node, item), node.clock()),
-        signer=node.keys.seal,
+        label_banner=label_banner(shown or item.label),
+        label_statement=label_statement(shown or item.label, _codes(node, item), node.clock()),
+        label_inside=label_banner(item.label) if shown else "",
+        signer=keys.seal,
         party=node.me,
         origin=node.origin,
         now=node.clock(),
         random=node.random,
         progress=progress,
     )
+
+
+def seal_folder(
+    node: Node, whole: ItemState, files: Sequence[tuple[Path, ItemState]], target: Any, *, wrap: str = ""
+) -> tuple[Sealed, ...]:
+    """Seals each file as its own item into one package, whose parts open apart.
+
+    Every bearer sees the label of the whole: the most restrictive of all its parts, and of the item that it is.
+    Raises: as `seal_item`; Refused for no file or too many.
+    """
+    keys = _sealable(node, whole)
+    charter = node.register.charter
+    systems = {one.name: one for one in charter.equivalence.systems} if charter is not None else {}
+    owners = frozenset(_codes(node, whole))
+    shown = combine(whole.label, *(item.label for _, item in files), owners=owners, systems=systems)
+
+    def sealing(path: Path, item: ItemState) -> Callable[[BinaryIO], Sealed]:
+        return lambda out: seal_item(
+            node, item, path, out, name=path.name, mime="application/octet-stream", wrap=wrap, shown=shown
+        )
+
+    for _, item in files:
+        _sealable(node, item)
+    return seal_parts(
+        target,
+        [sealing(path, item) for path, item in files],
+        item=whole.facts.opaque,
+        label=label_banner(shown),
+        signer=keys.seal,
+        party=node.me,
+        origin=node.origin,
+        now=node.clock(),
+    )
+
+
+def _sealable(node: Node, item: ItemState) -> Keys:
+    """The keys, where the item may be sealed here. Raises: Refused."""
+    if node.keys is None:
+        raise Refused("this node's keys are not readable here")
+    if item.party != node.me:
+        raise Refused(f"`{item.id}` is an item of `{item.party}`", hint="its owner seals it")
+    if item.retired:
+        raise Refused(f"`{item.id}@{item.version}` is retired")
+    if item.label.rel == ():
+        raise Refused(f"the label of `{item.id}` releases it to nobody", hint="relabel it first, or keep it unsealed")
+    return node.keys
 
 
 def _codes(node: Node, item: ItemState) -> tuple[str, ...]:
