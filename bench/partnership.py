@@ -215,7 +215,7 @@ def kind(n, row, entries, judged, licence, *, unique=""):
         law, authority = LICENCES[owner]
         to = organisations((*MEMBERS, *OTHERS)[licence % 8])[licence % 3]
         terms = acts.Licence(
-            author=owner, log=origin(owner), at=0, licence=f"l-{n}", jurisdiction=law, authority=authority,
+            author=owner, log=origin(owner), at=0, licence=f"l-{licence}", jurisdiction=law, authority=authority,
             holder=f"{owner}/works-0", recipients=(to,), items=(name,),
             term=Term(since="2026-01-01", until=f"2027-{1 + licence % 12:02}-01"),
         )  # fmt: skip

@@ -14,6 +14,7 @@ from relto import charter
 from relto.charter.compare import HEAD, Change, Sentence, amendment, sentences
 from relto.charter.schema import schema
 from relto.charter.text import is_date
+from relto.cli import exporting
 from relto.cli.govern import _charter_bytes, _in_force, text_of
 from relto.cli.main import common, emit, node_dir
 from relto.errors import Malformed, NotFound
@@ -27,6 +28,7 @@ def add(commands: Any) -> None:
     nouns = commands.add_parser("charter", help="the agreed text").add_subparsers(
         dest="verb", metavar="VERB", required=True
     )
+    exporting.add(nouns)
     check = common(nouns.add_parser("check", help="what is wrong or odd, by file, line and column"))
     check.add_argument("text", nargs="?", metavar="DIR|FILE|NAME", help=TEXT)
     check.add_argument("--on", metavar="DAY", default="", help="warn of what is over on that day; else today")

@@ -318,7 +318,7 @@ def _terms(thing: Thing, one: LicenceState) -> Any:
     drawn = tuple(sorted(who for act, who in thing.draws() if act == one.act))
     stopped = bool(one.revoked) or is_gone(world, one.party, thing.day)
     what = (one.party, terms.holder, terms.recipients, terms.term, terms.quantity, terms.value, terms.provisos)
-    return (what, one.used, one.spent, drawn, terms.licence if stopped else "", stopped, world.disputed(one.act))
+    return (what, one.used, one.spent, drawn, terms.licence, stopped, world.disputed(one.act))
 
 
 class Recipients:
