@@ -1,4 +1,4 @@
-"""A partnership in one process: nodes with real ledgers and databases, on a seeded clock, network and disk.
+"""A partnership in one process, under any charter: nodes with real ledgers and databases, on a seeded clock, network and disk.
 
 The very code that a served node runs, with the outside faked: `World.deliver` is the network (it can drop, delay and
 repeat), `World.clock` the time, each node's `Sqlite` the disk (in memory or in a directory), randomness a seeded
@@ -14,7 +14,7 @@ from typing import Any
 
 from relto import acts
 from relto.acts import Act, Register
-from relto.charter import Pin, format_parties
+from relto.charter import Pin, draft, format_parties, read
 from relto.errors import NotFound, Unavailable
 from relto.keys import PublicKey
 from relto.ledger import Verifier, verify_log
@@ -84,8 +84,10 @@ class Link:
 class World:
     """See the module. `outsiders`: parties that hold others' ledgers in parts."""
 
-    def __init__(self, directory: Path, seed: int = 1) -> None:
+    def __init__(self, directory: Path, seed: int = 1, charter: Path = DATA / "charters" / "aukus") -> None:
         self.directory, self.seed = directory, seed
+        self.charter = (charter / "charter.yaml").read_bytes()
+        self.partnership = draft(read(self.charter, "charter.yaml")).id
         self.chance = seeded.Random(seed)
         self.time = START
         self.nodes: dict[str, Node] = {}
@@ -111,10 +113,10 @@ class World:
     def start(self, party: str, name: str) -> Node:
         config = Config(
             party=party,
-            partnership="aukus",
+            partnership=self.partnership,
             name=name,
             url=f"http://{party}.example",
-            origin=f"{party}.example/aukus/0",
+            origin=f"{party}.example/{self.partnership}/0",
             demo=True,
         )
         node = init(self.directory / party, config, clock=self.clock, random=self.random, root=(1, 1), authority=(2, 2))
@@ -185,12 +187,12 @@ class World:
                 self.join(one, other)
         self.sync()
         proposer = self.nodes[members[0]]
-        charter = proposer.put_text((DATA / "charters" / "aukus" / "charter.yaml").read_bytes())
+        charter = proposer.put_text(self.charter)
         pins = [
             Pin(id=n.me, inception=acts.open_act(n.inception())[1], origin=n.origin, address=n.config.url)
             for n in (self.nodes[m] for m in members)
         ]
-        parties = proposer.put_text(format_parties("aukus", pins))
+        parties = proposer.put_text(format_parties(self.partnership, pins))
         founding = self.act(
             members[0], "propose", subject="charter", n=1, what=acts.CharterText(charter=charter, parties=parties)
         )

@@ -616,7 +616,7 @@ class Effects:
             return f"{act.author} is not among its owners"
         if self.charter is None:
             return ""
-        allowed = {*self.members}
+        allowed = {*self.members, *self.charter.insiders}
         allowed |= {one.terms.party for one in self.engagements.values() if one.terms.project == act.project}
         home = self.projects.get(act.project)
         pillar = next((one for one in self.charter.pillars if home is not None and one.id == home.pillar), None)

@@ -278,6 +278,11 @@ class Register(Struct, frozen=True, kw_only=True):
     def members(self) -> tuple[str, ...]:
         return self.charter.members if self.charter else ()
 
+    @property
+    def signatories(self) -> tuple[str, ...]:
+        """The members, and the parties of lesser grades that signed the charter."""
+        return self.charter.signatories if self.charter else ()
+
     def party(self, name: str) -> PartyState:
         """Raises: NotFound."""
         if name not in self.parties:

@@ -252,7 +252,7 @@ class Slots:
             charter, directory = texts[one.id]
             assert charter is not None
             assert directory is not None
-            if one.id == self.pin or (not self.pin and self.me in charter.members and not self.versions):
+            if one.id == self.pin or (not self.pin and self.me in charter.signatories and not self.versions):
                 self._enter(one, charter, directory)
                 self.partnership = one.id
 

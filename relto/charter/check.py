@@ -21,7 +21,7 @@ from relto.charter.model import EVALUATED, GRADES, JOINT_ACTS, Charter, Decision
 from relto.charter.rules import Matter, poll, rank
 from relto.charter.rules import faults as rule_faults
 from relto.charter.text import Date, List, Map, Node, Span, Text
-from relto.errors import Malformed
+from relto.errors import Malformed, NotFound
 
 Severity = Literal["error", "warning"]
 
@@ -475,7 +475,8 @@ class _Lint:
                     yield error(entry, words, hint=f"clause `{earlier.clause}`: one rule for one matter")
                     break
             yield from self.saved(decision, entry)
-            for matter, where in self.matters(decision):
+            known = {one.clause for one in self.charter.decisions}
+            for matter, where in self.matters(decision) if set(decision.save_for) <= known else ():
                 for words in rule_faults(poll(self.charter, matter)):
                     yield error(entry.at("rule"), f"{words}{where}", hint="; ".join(self.hint(decision, matter)))
             if decision.rule == "all_affected" and decision.voters != "participants":
@@ -528,8 +529,14 @@ class _Lint:
             about = (decision.projects and project.id not in decision.projects) or (
                 decision.pillars and project.pillar not in decision.pillars
             )
-            if not about and poll(self.charter, matter).rule is decision:
+            if not about and self.rules(matter) is decision:
                 yield matter, f" in `{project.id}`" if decision.voters == "participants" else ""
+
+    def rules(self, matter: Matter) -> Decision | None:
+        try:
+            return poll(self.charter, matter).rule
+        except NotFound:  # save for a clause that is not there, which is said of it
+            return None
 
     def hint(self, decision: Decision, matter: Matter) -> Iterator[str]:
         asked = poll(self.charter, matter)

@@ -207,13 +207,17 @@ class Author(Held):
         return found | set(owners)
 
     def members(self) -> tuple[str, ...]:
-        """Whom an act for all is addressed to: the charter's members, the engagement's or, before both, all pinned."""
-        if self.register.members:
-            return self.register.members
+        """Whom an act for all is addressed to: who signed the charter, the engagement's members or, before both, all
+        pinned."""
+        if self.register.charter is not None:
+            return self.register.charter.signatories
         for one in self.register.slots.values():
             what = one.stated.act.what if isinstance(one.stated.act, acts.Propose) else None
             if isinstance(what, acts.Engagement) and what.party == self.me:
-                return tuple(member.party for member in what.members)
+                # Whoever reads the proposal reads the votes on it, parties of lesser grades among them.
+                told = one.stated.act.readers
+                also = () if isinstance(told, UnsetType) else told
+                return tuple(sorted({*(member.party for member in what.members), *also} - {self.me}))
         return tuple(sorted((self.founders() & set(self.peers())) or self.peers()))
 
     def founders(self) -> set[str]:

@@ -21,7 +21,7 @@ def agreed(register: Register, me: str, listed: dict[str, frozenset[str]]) -> di
     listed: the parties that each charter proposal names.
     """
     found: dict[str, str] = {}
-    inside = {me, *register.members}
+    inside = {me, *register.signatories}
     for id_, names in listed.items():
         slot = register.slots.get(id_)
         if slot is None or slot.state not in {"open", "in_force"}:
@@ -34,7 +34,7 @@ def agreed(register: Register, me: str, listed: dict[str, frozenset[str]]) -> di
 
 def invited(register: Register, me: str, listed: dict[str, frozenset[str]]) -> bool:
     """Whether a charter that is proposed, or in force and not yet read here, takes this party in."""
-    return me not in register.members and any(
+    return me not in register.signatories and any(
         me in names and register.slots[id_].state != "dead"
         for id_, names in listed.items()
         if id_ in register.slots and register.slots[id_].n > 1

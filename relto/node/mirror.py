@@ -75,8 +75,8 @@ class Mirror(Author):
     """See the module. The lock is not held while the network answers."""
 
     def whole(self) -> bool:
-        """Whether this node mirrors others entry by entry: a member does, an outsider gets parts."""
-        if self.me in self.register.members or self._invited():
+        """Whether this node mirrors others entry by entry: who signed the charter does, an outsider gets parts."""
+        if self.me in self.register.signatories or self._invited():
             return True
         return self.register.charter is None and not self.config.pin
 

@@ -31,11 +31,11 @@ class Node(Mirror, Recovery, Witnessing):
     def serves_whole(self, party: str) -> bool:
         """Whether that party gets this ledger entry by entry.
 
-        A member does. Before this node knows a charter: whom an open founding names, else whom its officer compared in
+        A member does, and a party of a lesser grade that signed the charter. Before this node knows a charter: whom an open founding names, else whom its officer compared in
         words; for a party that does not found, the members that an introduction or an engagement named to it.
         """
         if self.register.charter is not None:
-            return party in self.register.members or party in self.joining()
+            return party in self.register.signatories or party in self.joining()
         if self.config.pin:
             return party in self._all_members()
         founders = self.founders()
