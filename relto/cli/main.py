@@ -42,9 +42,10 @@ Govern
   label parse|print|check|combine|convert|xml|json|read
 Hand over
   seal FILE --item I -o F.tdf · open F.tdf -o FILE · verify ANYTHING
+  release record WHO ITEM --method oral|visual|physical · release present|note|list   what is told, shown, handed over
 Run
   node init|invite|join|serve|doctor|backup|restore|recover · bundle export|import
-  person add|list · login · sync · audit · ledger verify|show|proof|policy|export
+  person add|list · login · sync · audit [--records itar] · ledger verify|show|proof|policy|export
   demo                    the whole story on this machine
 
 Every command takes --node DIR (else RELTO_NODE, else this directory) and --json; `relto COMMAND -h` says more.

@@ -65,9 +65,11 @@ def fewest(ways: Iterable[Way]) -> tuple[Way, ...]:
     """The smallest ways, none containing another."""
     kept: list[Way] = []
     for way in sorted(ways, key=len):
+        if len(kept) == WAYS_MAX:
+            break  # the longer ones would be cut off, and what is kept does not depend on them
         if not any(all(need in way for need in other) for other in kept):
             kept.append(way)
-    return tuple(kept[:WAYS_MAX])
+    return tuple(kept)
 
 
 def together(parts: Iterable[tuple[Way, ...]]) -> tuple[Way, ...]:

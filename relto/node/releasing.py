@@ -18,7 +18,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from relto import acts
-from relto.errors import Malformed, Refused
+from relto.errors import Conflict, Malformed, Refused
 from relto.node import records
 from relto.node.handover import digest_of, packs_of, use_once, uses_of
 from relto.node.node import Node
@@ -131,7 +131,11 @@ def _vouched(node: Node, asked: Telling, now: int) -> _To:
                 f"the presentation is for the {what} `{said}`, not `{wanted[:64]}`", hint="ask for another one"
             )
     if not asked.dry_run:
-        use_once(node, f"told:{held.jti}", now // 1000 + 2 * PRESENTATION_S)
+        try:
+            use_once(node, f"told:{held.jti}", now // 1000 + 2 * PRESENTATION_S)
+        except Conflict as error:
+            hint = "a presentation serves once: the person asks for another with `relto release present`"
+            raise Conflict("this presentation was used before", hint=hint) from error
     return _To(
         recipient=held.recipient(pinned.party),
         pseudonym=held.sub,

@@ -1,5 +1,6 @@
 """Evaluation: order and content of findings, standing of speakers, needs, ends, and that nothing unknown permits."""
 
+import functools
 import pathlib
 
 import msgspec
@@ -403,9 +404,12 @@ def value_of(name):
 
 def worlds_of(pack):
     """Facts that lead to a yes, to start from: chance alone hardly ever meets all conditions of a law."""
-    if pack is PACK:
-        return [GOOD]
-    cases_text = read((PACKS / pack.id / "cases.yaml").read_bytes(), pack.id)
+    return [GOOD] if pack is PACK else worlds_beside(pack.id)
+
+
+@functools.cache
+def worlds_beside(name):
+    pack, cases_text = SHIPPED[name], read((PACKS / name / "cases.yaml").read_bytes(), name)
     return [
         {"transfer.activity": activity_of(pack.jurisdiction, facts.get("place.origin"), facts.get("place.access"))}
         | facts

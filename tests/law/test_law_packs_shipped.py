@@ -1,5 +1,6 @@
 """The packs that are shipped: their cases, and what must be true of each."""
 
+import functools
 import pathlib
 
 import pytest
@@ -19,6 +20,7 @@ def texts(name):
     )
 
 
+@functools.cache
 def results_of(name):
     pack_text, cases = texts(name)
     pack = load_pack(pack_text)

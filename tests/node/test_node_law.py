@@ -328,9 +328,17 @@ def test_a_determination_is_revoked_and_dies_with_a_relabel(world):
 
 
 def test_two_owners_who_judge_one_thing_otherwise_are_named(world):
-    determine(world, "gbr", PRODUCT, "GBR", "gb-not-controlled", "judged", holds=True, reason="A catalogue")
-    fact = finding(ask(world, PRODUCT), "law.GBR/gb-not-controlled/judged").facts[0]
-    assert (fact.value, fact.why) == (True, "gbr: A catalogue")
+    """The transferor's officer and the state may both judge who is covered by an agreement; the no of one stands."""
+    rule, judged = "law.USA/us-taa/nationals", "determined.us-taa.nationals"
+
+    def fact():
+        return next(one for one in finding(ask(world, PRODUCT), rule).facts if one.name == judged)
+
+    yes = determine(world, "gbr", PRODUCT, "USA", "us-taa", "nationals", holds=True, reason="Named in the annex")
+    assert (fact().value, fact().why) == (True, "gbr: Named in the annex")
+    no = determine(world, "usa", PRODUCT, "USA", "us-taa", "nationals", holds=False, reason="Struck from the annex")
+    assert (fact().value, fact().rests_on) == (False, no)
+    assert fact().why == f"usa: Struck from the annex; contradicted by gbr ({yes[:8]})"
 
 
 def test_what_an_officer_may_not_do(world):
