@@ -143,3 +143,30 @@ def test_a_case_that_comes_out_otherwise_says_how():
         "no rule `x` on that day",
     )
     assert uncovered(pack, (result,))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_condition_that_loses_its_unknown_is_found(name):
+    """Taken away: every case that shows the last authority's first condition as unknown. The check must miss it."""
+    pack, results = results_of(name)
+    authority = [one for one in pack.authorities if one.conditions][-1]
+    rule = f"law.{pack.jurisdiction}/{authority.id}/{authority.conditions[0].id}"
+    left = tuple(
+        result
+        for result in results
+        if (rule, Three.UNKNOWN) not in {(one.rule, one.value) for one in result.judgement.findings}
+    )
+    assert len(left) < len(results)
+    assert any(one.startswith(f"{rule}: unknown") for one in uncovered(pack, left))
+
+
+def test_answers_from_two_worlds_or_by_two_facts_show_nothing():
+    pack, results = results_of("gb-export")
+    rule = "law.GBR/gb-siel/held"
+    shown = [result for result in results if any(one.rule == rule for one in result.judgement.findings)]
+    # A no by another world's case, and an unknown by a case that changes two facts, are not a series of one fact.
+    series = [one for one in shown if one.world == "licensed" and not one.changed] + [
+        one for one in shown if one.world == "open"
+    ]
+    assert f"{rule}: unknown" in uncovered(pack, tuple(series))
+    assert f"{rule}: no" in uncovered(pack, tuple(series))

@@ -405,6 +405,24 @@ def _first_gap(entries):
     return next((n for n, entry in enumerate(entries) if entry.index != n), len(entries))
 
 
+def test_a_corrected_text_shows_what_it_would_have_refused(world):
+    """A state adopts a corrected text: old answers replay under the old one, and today's knowledge lists what it bars."""
+    usa = world.nodes["usa"]
+    before = {one.release: one.result for one in audit(usa.register, usa.register_at, "now") if one.release}
+    mine = [name for name in before if usa.register.releases[name].party == "usa"]
+    assert [before[name] for name in mine] == ["full"]
+    text = usa.register.objects[usa.register.packs["USA"][-1].digest]
+    b1 = b"      - {fact: place.access, in: [AUS, GBR, USA]}"
+    assert text.count(b1) == 1
+    corrected = usa.put_text(text.replace(b1, b"      - {fact: place.access, in: [GBR, USA]}"))
+    world.act("usa", "adopt", jurisdiction="USA", pack=corrected, name="us-itar")
+    world.sync()
+    then = {one.release: one for one in audit(usa.register, usa.register_at)}
+    now = {one.release: one for one in audit(usa.register, usa.register_at, "now")}
+    assert [(then[name].result, now[name].result, now[name].answer) for name in mine] == [("full", "differs", "deny")]
+    assert records.under_us_law(usa, mine[0])
+
+
 def test_no_program_deletes_a_record_or_a_release():
     root = Path(records.__file__).parents[1]
     for path in (path for path in root.rglob("*.py") if "demo" not in path.parts):  # which tampers, to be caught
