@@ -35,7 +35,7 @@ from relto.ledger import (
 )
 from relto.node import bundle, carried, sealed_file
 from relto.node.client import directory_urls
-from relto.node.held import log_verifier, post_quantum, witness_verifiers
+from relto.node.held import log_verifier, post_quantum, texts_of, witness_verifiers
 from relto.node.node import Node
 from relto.node.officer import parse_request
 from relto.node.officer import request as make_request
@@ -614,7 +614,7 @@ def _others_named(node: Node, text: str) -> list[Verdict]:
             naming = [
                 f"{acts.kind_of(one.act)} {id_[:16]} of {one.act.author}"
                 for id_, one in node.register.stated.items()
-                if digest in carried.named_texts(one.act)
+                if digest in texts_of(one.act)
             ]
             found.append(
                 Verdict(

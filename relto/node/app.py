@@ -30,7 +30,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
-from relto import acts
 from relto.errors import Fatal, Malformed, NotFound, Refused, ReltoError, Unavailable
 from relto.ledger import encode_bundle, is_servable, parse_path
 from relto.node import authzen, carried, clients, handover, keyaccess, login, records, releasing, shelf
@@ -352,7 +351,8 @@ class Service:
         ):
             return False
         return any(
-            digest in texts_of(one.act) and acts.open_to(one.act, party) for one in self.node.register.stated.values()
+            digest in texts_of(one.act) and self.node.opened_to(one, party)
+            for one in self.node.register.stated.values()
         )
 
     async def hint(self, request: Request, party: str, body: bytes) -> Response:

@@ -28,7 +28,7 @@ from relto.ledger.tiles import parse_bundle
 from relto.node import sealed_file
 from relto.node.asking import parse_time
 from relto.node.duties import AHEAD_MS_MAX
-from relto.node.held import Pinned
+from relto.node.held import Pinned, texts_of
 from relto.node.mirror import Delivered
 from relto.node.node import Node
 from relto.node.sealed_file import Sealed, Source
@@ -219,23 +219,25 @@ def _blocks(rows: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
 
 
 def _texts(node: Node, to: str, since: Mapping[str, int]) -> dict[str, bytes]:
-    """The texts that acts name which this reader may open, as far as they are younger than what it has."""
+    """The texts that acts name which this reader may open, as far as they are younger than what it has.
+
+    Or opened to it since: an act of ours that a younger disclosure names.
+    """
+    start = since.get(node.origin, 2**53)
+    late = {
+        index
+        for one in node.register.scans[node.origin].stated
+        if one.index >= start and isinstance(one.act, acts.Disclose) and one.act.to == to
+        for index in one.act.entries
+    }
     found = {}
     for one in node.register.stated.values():
-        if one.index >= since.get(one.origin, 2**53) and acts.open_to(one.act, to):
-            for digest in named_texts(one.act):
+        fresh = one.index >= since.get(one.origin, 2**53) or (one.origin == node.origin and one.index in late)
+        if fresh and node.opened_to(one, to):
+            for digest in texts_of(one.act):
                 if node.objects.has(bytes.fromhex(digest)):
                     found[digest] = node.objects.get(bytes.fromhex(digest))
     return found
-
-
-def named_texts(act: acts.Act) -> set[str]:
-    """The digests of the texts that an act names."""
-    if isinstance(act, acts.Adopt):
-        return {act.pack}
-    if isinstance(act, acts.Propose) and isinstance(act.what, acts.CharterText | acts.Admission | acts.Expulsion):
-        return {act.what.charter, act.what.parties}
-    return set()
 
 
 def _packages(node: Node, to: str, files: Sequence[Path], sections: dict[str, Source]) -> tuple[PackageSays, ...]:

@@ -61,6 +61,12 @@ class Node(Mirror, Recovery, Witnessing):
                 )
         return found
 
+    def opened_to(self, one: acts.Stated, party: str) -> bool:
+        """Whether a party may open this act: by its readers, or, of the own ledger, by a disclosure of ours."""
+        return acts.open_to(one.act, party) or (
+            one.origin == self.origin and one.index in self._disclosed.get(party, set())
+        )
+
     def inception(self) -> bytes:
         """Entry 0 as its envelope: what an invitation carries."""
         first = self._entries[self.origin][0]

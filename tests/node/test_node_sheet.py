@@ -16,7 +16,8 @@ from relto import acts
 from relto.demo import cast
 from relto.errors import Malformed, Refused
 from relto.label import Label, Level
-from relto.node import officer, sheet, views
+from relto.node import carried, officer, sheet, views
+from relto.node.app import Service
 from relto.release.kernel import Kernel
 
 HEAD = "item,title,organisation,project,label,system"
@@ -240,6 +241,24 @@ def test_the_kernel_tells_rows_apart_as_it_tells_items_apart(world, node, monkey
     }
     classes = {quick.class_of(f"gbr/part-{n:03}", 1) for n in range(200)}
     assert 2 <= len(classes) <= 4
+
+
+def test_a_table_goes_to_whom_its_act_was_opened_later(world, node):
+    (draft,) = sheet.drafts(node, read(node, "gbr/kept,K,,,OFFICIAL,GBR"))
+    id_ = node.submit(world.sign("gbr", replace(draft, readers=("gbr",))))
+    stated = node.register.stated[id_]
+    service = Service(node)
+    assert not node.opened_to(stated, "usa")
+    assert not service._may_read("usa", draft.table)
+    node.write(node.draft("disclose", to="usa", entries=(stated.index,)))
+    assert service._may_read("usa", draft.table)
+    assert not service._may_read("aus", draft.table)
+    world.sync()
+    assert world.register("usa").item("gbr/kept").act == id_
+    assert "gbr/kept" not in world.register("aus").items
+    at = {node.origin: stated.index + 1}  # younger than the act, older than the disclosure
+    assert draft.table in carried._texts(node, "usa", at)
+    assert draft.table not in carried._texts(node, "aus", {node.origin: 0})
 
 
 def test_several_owners_are_separate_acts(world, node):
