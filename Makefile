@@ -5,6 +5,7 @@
 # make soak      the simulator for as long as SOAK_S says (seconds; 600)
 # make bench     measured ratios
 # make interop   others' programs over our files and nodes
+# make hsm       key access by a PKCS#11 token (Debian: softhsm2)
 # make lock      write requirements/*.txt anew from pyproject.toml
 
 UV ?= $(or $(shell command -v uv),.uv/bin/uv)
@@ -36,6 +37,9 @@ bench: .venv-peers/ready
 interop: .venv-peers/ready
 	.venv-peers/bin/pytest -q -m interop -ra
 
+hsm: .venv-peers/ready
+	.venv-peers/bin/pytest -q -m hsm -ra
+
 # Debian's python3 has no ensurepip, and its pip refuses to install system-wide
 # (PEP 668). It will install into a directory, and uv makes the rest.
 .venv/ready: pyproject.toml requirements/test.txt | $(UV)
@@ -63,4 +67,4 @@ lock: | $(UV)
 	$(LOCK) --extra test --extra pdf --extra peers pyproject.toml -o requirements/peers.txt
 	echo 'uv==0.13.9' | $(LOCK) - -o requirements/uv.txt
 
-.PHONY: demo test check docs soak bench interop lock
+.PHONY: demo test check docs soak bench interop hsm lock

@@ -601,6 +601,68 @@ def wrap_share(public_pem: str, share: bytes, random: Random) -> Wrapped:
     return Wrapped(kind=wrapping.kind, wrapped=wrapping.wrap(share), ephemeral_pem=wrapping.ephemeral_pem)
 
 
+class Unwrapper(Protocol):
+    """A node's key access key, wherever its private half is: a file, a token."""
+
+    @property
+    def kid(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def public_pem(self) -> str: ...
+    def unwrap(self, kind: str, wrapped: bytes, ephemeral_pem: str | None = None) -> bytes:
+        """The share; `Forged` whatever the reason."""
+        ...
+
+
+class PublicHalf(Struct, frozen=True, kw_only=True):
+    """The public half of an access key of RSA or P-256 whose private half somebody else holds.
+
+    point: of P-256, uncompressed; empty for RSA.
+    """
+
+    kind: str
+    kid: str
+    pem: str
+    point: bytes
+
+    @classmethod
+    def of_rsa_pkcs1(cls, der: bytes) -> Self:
+        """From RSAPublicKey (RFC 8017, A.1.1)."""
+        return cls._of(serialization.load_der_public_key(der))
+
+    @classmethod
+    def of_spki(cls, der: bytes) -> Self:
+        """From a SubjectPublicKeyInfo."""
+        return cls._of(serialization.load_der_public_key(der))
+
+    @classmethod
+    def of_pem(cls, text: str) -> Self:
+        """Raises: Malformed, Refused."""
+        return cls._of(_read_pem(text))
+
+    @classmethod
+    def _of(cls, public: object) -> Self:
+        if isinstance(public, rsa.RSAPublicKey) and public.key_size == 2048:
+            kind, point = "rsa:2048", b""
+        elif isinstance(public, ec.EllipticCurvePublicKey) and isinstance(public.curve, ec.SECP256R1):
+            kind, point = "ec:secp256r1", _point(public)
+        else:
+            raise Refused("a key access key in a token is RSA of 2048 bits or P-256")
+        der = public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+        return cls(kind=kind, kid=hashlib.sha256(der).hexdigest()[:16], pem=_pem(public), point=point)
+
+
+def opened_by_secret(secret: bytes, wrapped: bytes) -> bytes:
+    """The share of an `ec-wrapped` key, by the x-coordinate that somebody else worked out. Raises: Forged."""
+    if len(wrapped) != 12 + SHARE_SIZE + 16:
+        raise Forged("this share does not unwrap with this key")
+    try:
+        return _share_key(secret).decrypt(wrapped[:12], wrapped[12:], None)
+    except InvalidTag as error:
+        raise Forged("this share does not unwrap with this key") from error
+
+
 class _AccessText(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="relto", tag="access-key"):
     v: int
     kind: str

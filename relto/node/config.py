@@ -45,6 +45,8 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     tls_ca: str = ""
     proxy: Annotated[str, Meta(pattern=r"\A[0-9A-Fa-f.:]{0,45}\Z")] = ""  # whose X-Forwarded-For is believed
     rate_per_minute: Annotated[int, Meta(ge=0, le=10_000_000)] = 6000  # calls of one address; 0: no limit
+    token_module: Annotated[str, Meta(max_length=4096)] = ""  # a PKCS#11 library; its keys open shares
+    token_label: Annotated[str, Meta(max_length=32)] = ""
     legacy_clients: tuple[LegacyClient, ...] = ()  # whose clients may prove less than possession of a key
     authzen_keys: tuple[KeyDigest, ...] = ()  # who may ask for decisions over AuthZEN
     authzen_open: bool = False  # anybody who reaches the node may

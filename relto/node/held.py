@@ -17,7 +17,7 @@ from msgspec import Struct, UnsetType
 from relto import acts
 from relto.acts import Entry, Register
 from relto.errors import Forged, Malformed, NotFound, Refused, ReltoError
-from relto.keys import AccessKey, OpeningKey, PublicKey, Random, SecretKey
+from relto.keys import OpeningKey, PublicKey, Random, SecretKey, Unwrapper
 from relto.ledger import (
     Cosigner,
     Log,
@@ -55,7 +55,7 @@ class Keys(Protocol):
     @property
     def opening(self) -> OpeningKey: ...
     @property
-    def access(self) -> tuple[AccessKey, ...]: ...
+    def access(self) -> tuple[Unwrapper, ...]: ...
     @property
     def pseudonyms(self) -> bytes: ...
 

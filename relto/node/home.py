@@ -25,13 +25,14 @@ from typing import Literal, get_args
 
 from relto import acts
 from relto.errors import Conflict, Malformed, NotFound, Refused
-from relto.keys import AccessKey, OpeningKey, OpeningPublic, Random, SecretKey
+from relto.keys import AccessKey, OpeningKey, OpeningPublic, Random, SecretKey, Unwrapper
 from relto.ledger import Cosigner, Log, New, commit, make_leaf, slots_for, witness_name
 from relto.node import config as settings
 from relto.node.backup import keep_public
 from relto.node.config import Config
 from relto.node.node import Clock, Node
 from relto.store import Directory, KeyFiles, Sqlite
+from relto.store.token import Token
 
 Office = Literal["disclosure", "licensing", "registrar", "safety"]
 OFFICES: tuple[Office, ...] = get_args(Office)
@@ -151,6 +152,7 @@ class FileKeys:
     """The online keys as files, each read when first needed: an RSA key loads slower than a question is answered."""
 
     def __init__(self, directory: Path) -> None:
+        self._directory = directory
         self._files = KeyFiles(directory / "keys" / "online")
 
     def _signer(self, name: str) -> SecretKey:
@@ -185,7 +187,19 @@ class FileKeys:
         return OpeningKey.from_text(self._files.read("opening"))
 
     @cached_property
-    def access(self) -> tuple[AccessKey, ...]:
+    def access(self) -> tuple[Unwrapper, ...]:
+        """In files, and in the token where the settings name one; the newest of a kind last."""
+        token = self.token
+        return (*self._in_files(), *(token.held() if token else ()))
+
+    @cached_property
+    def token(self) -> Token | None:
+        config = settings.load(self._directory)
+        if not config.token_module:
+            return None
+        return Token(config.token_module, config.token_label, self._files.read("token-pin").strip())
+
+    def _in_files(self) -> tuple[AccessKey, ...]:
         names = (name for name in self._files.names() if name.startswith("access-"))
         # By number: the last of a kind is the newest.
         numbered = sorted(names, key=lambda name: int(name.removeprefix("access-")))

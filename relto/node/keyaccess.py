@@ -26,7 +26,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from relto.errors import Malformed, NotFound, Refused, ReltoError
-from relto.keys import AccessKey
+from relto.keys import Unwrapper
 from relto.node import clients, handover
 from relto.node.node import Node
 from relto.node.tokens import issuer_of_presentation, verify_presentation
@@ -158,7 +158,7 @@ def _configuration(node: Node) -> dict[str, Any]:
     }
 
 
-def _key(node: Node, algorithm: str) -> AccessKey:
+def _key(node: Node, algorithm: str) -> Unwrapper:
     """The newest key of an algorithm. Raises: NotFound."""
     keys = node.keys.access if node.keys else ()
     # Key files are numbered: the last of a kind is the newest, and the former ones open older packages only.

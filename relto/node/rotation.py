@@ -10,7 +10,7 @@ leaves more keys than needed, never fewer.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -18,11 +18,12 @@ from msgspec import UNSET, Struct
 
 from relto import acts
 from relto.errors import Forged, NotFound, Refused
-from relto.keys import HYBRID, AccessKey, SecretKey, from_base64, to_base64, wrap_share
+from relto.keys import HYBRID, AccessKey, SecretKey, Unwrapper, from_base64, to_base64, wrap_share
 from relto.node import home
 from relto.node.node import Node
 from relto.package.manifest import KeyAccess, Policy
 from relto.store import KeyFiles
+from relto.store.token import KINDS as TOKEN_KINDS
 
 Statement = tuple[str, tuple[object, ...]]
 SHARES_MAX = 1000  # in one transaction
@@ -85,15 +86,25 @@ def rotate_access(directory: Path, node: Node, offline: Path, *, destroy: bool) 
         raise Refused("this node's keys are not readable here")
     online, vault = KeyFiles(directory / "keys" / "online"), KeyFiles(offline)
     old = _numbered(online)
-    made = [AccessKey.generate(kind) for kind in home.ALGORITHMS]
+    token = node.keys.token if isinstance(node.keys, home.FileKeys) else None
+    old_in_token = [one.kid for one in token.held()] if token else []
+    made: list[Unwrapper] = (
+        [token.generate(kind, node.random) for kind in TOKEN_KINDS]
+        if token
+        else [AccessKey.generate(kind) for kind in home.ALGORITHMS]
+    )
     following, envelope = _rotation(node, vault, made)
-    for number, key in enumerate(made, max(old, default=0) + 1):
+    for number, key in enumerate((one for one in made if isinstance(one, AccessKey)), max(old, default=0) + 1):
         online.write(f"access-{number}", key.to_text())
     for name, successor in following:
         vault.write(name, successor.to_text())
     id_ = node.submit(envelope)
     count = _wrap_anew(node, made)
     gone = _destroy(node, online, old, made) if destroy else ()
+    if destroy and token:
+        for kid in old_in_token:
+            token.destroy(kid)
+        gone += tuple(f"{kid} in the token" for kid in old_in_token)
     return Rotated(act=id_, kids=tuple(key.kid for key in made), shares=count, destroyed=gone)
 
 
@@ -101,7 +112,7 @@ def _numbered(files: KeyFiles) -> list[int]:
     return sorted(int(name.removeprefix("access-")) for name in files.names() if name.startswith("access-"))
 
 
-def _rotation(node: Node, vault: KeyFiles, made: Sequence[AccessKey]) -> tuple[list[tuple[str, SecretKey]], bytes]:
+def _rotation(node: Node, vault: KeyFiles, made: Sequence[Unwrapper]) -> tuple[list[tuple[str, SecretKey]], bytes]:
     """The act, signed by the old roots and by those that they committed to, and the successors of these."""
     span = node.register.scans[node.origin].chain[-1]
     before = span.keys
@@ -128,8 +139,8 @@ def _rotation(node: Node, vault: KeyFiles, made: Sequence[AccessKey]) -> tuple[l
             threshold=before.next_root.threshold, digests=tuple(acts.key_digest(one.public) for _, one in following)
         ),
         access=tuple(
-            acts.AccessPublic(kid=one.kid, algorithm=kind, pem=one.public_pem)
-            for kind, one in zip(home.ALGORITHMS, made, strict=True)
+            msgspec.convert({"kid": one.kid, "algorithm": one.kind, "pem": one.public_pem}, acts.AccessPublic)
+            for one in made
         ),
     )
     act = node.draft("rotate", prev=span.id, keys=keys)
@@ -146,7 +157,7 @@ def _quorum(held: Sequence[SecretKey], wanted: set[bytes], threshold: int, what:
     return found
 
 
-def _wrap_anew(node: Node, made: Sequence[AccessKey]) -> int:
+def _wrap_anew(node: Node, made: Sequence[Unwrapper]) -> int:
     """Every share that is kept, under the best of the new keys; in transactions, each of which may be the last."""
     assert node.keys is not None
     keys = {one.kid: one for one in (*node.keys.access, *made)}
@@ -167,9 +178,9 @@ def _wrap_anew(node: Node, made: Sequence[AccessKey]) -> int:
     return len(todo)
 
 
-def _unwrapped(keys: dict[str, AccessKey], kind: str, kid: str, wrapped: str, ephemeral: str) -> bytes:
+def _unwrapped(keys: Mapping[str, Unwrapper], kind: str, kid: str, wrapped: str, ephemeral: str) -> bytes:
     # Files of old clients name no key.
-    tried: list[AccessKey] = [keys[kid]] if kid in keys else [] if kid else list(keys.values())
+    tried: list[Unwrapper] = [keys[kid]] if kid in keys else [] if kid else list(keys.values())
     for key in tried:
         try:
             return key.unwrap(kind, from_base64(wrapped), ephemeral or None)
@@ -178,7 +189,7 @@ def _unwrapped(keys: dict[str, AccessKey], kind: str, kid: str, wrapped: str, ep
     raise Refused("a share that is kept here opens with none of this node's keys", hint="nothing was destroyed")
 
 
-def _destroy(node: Node, online: KeyFiles, old: Sequence[int], made: Sequence[AccessKey]) -> tuple[str, ...]:
+def _destroy(node: Node, online: KeyFiles, old: Sequence[int], made: Sequence[Unwrapper]) -> tuple[str, ...]:
     """Removes the old key files after every share has been seen to open with the new ones."""
     keys = {one.kid: one for one in made}
     for _, _, kind, kid, wrapped, ephemeral in node.store.query(

@@ -24,7 +24,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType, field
 
 from relto.errors import Forged, Malformed, Refused
-from relto.keys import HYBRID, AccessKey, ProofKey, Random, Wrapping, from_base64, to_base64
+from relto.keys import HYBRID, AccessKey, ProofKey, Random, Unwrapper, Wrapping, from_base64, to_base64
 from relto.package import proto
 from relto.package.manifest import ACCESS_MAX, KeyAccess, Policy, parse_access, present
 from relto.package.strict import peek_jws, read_json, sign_jws, verify_jws
@@ -246,7 +246,7 @@ def _groups(held: _BodyText) -> tuple[Group, ...]:
     return tuple(groups)
 
 
-def unwrap(keys: Mapping[str, AccessKey], access: KeyAccess, policy: Policy) -> bytes:
+def unwrap(keys: Mapping[str, Unwrapper], access: KeyAccess, policy: Policy) -> bytes:
     """The share, if it is wrapped to one of these keys and bound to this policy; else `Forged`, whatever the reason."""
     # Old files name no key.
     tried = list(keys.values()) if not access.kid else [keys[access.kid]] if access.kid in keys else []
