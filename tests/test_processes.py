@@ -357,3 +357,15 @@ def test_a_backup_of_a_node_under_load_is_one_state_that_can_be_restored(three):
         writer.join(timeout=60)
     three.down()
     three.check()
+
+
+def test_a_node_that_waits_for_another_machine_still_stops(three):
+    """Regression: a thread in a call to a partner that hangs kept the process for the call's time-out."""
+    three.up()
+    three.wait(three.converged, "no beginning")
+    os.kill(three.processes["usa"].pid, signal.SIGSTOP)
+    three.write("gbr")
+    time.sleep(1.5)  # it has begun to ask usa
+    began = time.monotonic()
+    three.kill("gbr", signal.SIGTERM)
+    assert time.monotonic() - began < 8

@@ -9,6 +9,8 @@ import signal
 import socket
 import ssl
 import sys
+import threading
+import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +20,7 @@ import uvicorn
 from starlette.concurrency import run_in_threadpool
 from starlette.routing import BaseRoute
 
-from relto.errors import Fatal, Malformed, ReltoError, Unavailable
+from relto.errors import EXIT_ERROR, Fatal, Malformed, ReltoError, Unavailable
 from relto.node import config as settings
 from relto.node import home
 from relto.node.app import Service
@@ -30,6 +32,7 @@ from relto.node.rates import Rates, limited
 from relto.node.tokens import sign_request
 from relto.node.watch import standings
 
+LEAVE_S = 2.0
 CONCURRENT_MAX = 512  # connections and calls at once; more get 503
 HINT_PATH = "/api/v1/hints"
 _DIRECTORIES: dict[int, Path] = {}
@@ -61,9 +64,27 @@ def serve(directory: Path, *, quiet: bool, web: Web | None = None) -> int:
             look_back(node, client)
         with contextlib.suppress(KeyboardInterrupt):
             fatal = asyncio.run(_serve(node, directory, host, port, tls=tls, quiet=quiet, web=web))
+            _leave(fatal)
             if fatal:
                 raise Fatal(fatal, hint="start it again: it reads the truth from the disk")
     return 0
+
+
+def _leave(fatal: str) -> None:
+    """Ends the process although a thread still waits for another machine, which may take it as long as its time-out.
+
+    Nothing is lost by it: what a thread had not committed was told to nobody.
+    """
+    deadline = time.monotonic() + LEAVE_S
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread() and not thread.daemon:
+            thread.join(max(0.0, deadline - time.monotonic()))
+            if thread.is_alive():
+                if fatal:
+                    print(f"relto: error: {fatal}", file=sys.stderr)
+                sys.stdout.flush()
+                sys.stderr.flush()
+                os._exit(EXIT_ERROR if fatal else 0)
 
 
 def tls_options(config: Config, directory: Path) -> tuple[str | None, str | None]:
