@@ -62,7 +62,12 @@ def test_a_share_is_opened_by_a_key_that_never_leaves(token, kind):
     assert key.unwrap(wrapped.kind, wrapped.wrapped, wrapped.ephemeral_pem) == share
     again = next(one for one in token.held() if one.kid == key.kid)
     assert again.unwrap(wrapped.kind, wrapped.wrapped, wrapped.ephemeral_pem) == share
-    for bad in (wrapped.wrapped[:-1], b"", bytes(len(wrapped.wrapped)), wrapped.wrapped[:-1] + b"\0"):
+    for bad in (
+        wrapped.wrapped[:-1],
+        b"",
+        bytes(len(wrapped.wrapped)),
+        wrapped.wrapped[:-1] + bytes([wrapped.wrapped[-1] ^ 1]),
+    ):
         with pytest.raises(Forged, match=r"^this share does not unwrap with this key$"):
             key.unwrap(wrapped.kind, bad, wrapped.ephemeral_pem)
     for kind_, ephemeral in (("hybrid-wrapped", None), ("wrapped", "x"), ("ec-wrapped", None), ("ec-wrapped", "x")):
