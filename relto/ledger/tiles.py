@@ -41,6 +41,7 @@ TILE_WIDTH: Final = 1 << TILE_HEIGHT
 ENTRY_MAX: Final = 65_535
 LEVEL_MAX: Final = 63
 TILES_MAX: Final = 1024  # full tiles whose inner hashes a tree keeps: 16 KB each
+EDGES_MAX: Final = 4096  # ranges on the right edge whose roots a tree keeps
 ENTRIES: Final = "entries"
 
 # tlog-tiles, "Merkle Tree": groups of three digits, all but the last prefixed x; no group in front that is all zero;
@@ -223,12 +224,13 @@ class Tree:
     tiles that were used last. The first proof reads every leaf hash once, later ones a tile or two.
     """
 
-    __slots__ = ("_full", "_inside", "_read")
+    __slots__ = ("_edges", "_full", "_inside", "_read")
 
     def __init__(self, read: Hashes) -> None:
         self._read = read
         self._full: dict[Range, bytes] = {}  # (level, index) -> root over the full tile
-        # The same -> its hashes, level by level, root apart; used last stands last. Threads may share a tree.
+        self._edges: dict[Range, bytes] = {}  # range of leaves -> root
+        # The same as of `_full` -> its hashes, level by level, root apart; used last stands last. Threads may share a tree.
         self._inside: OrderedDict[Range, list[Sequence[bytes]]] = OrderedDict()
 
     def root(self, size: int) -> bytes:
@@ -282,7 +284,10 @@ class Tree:
         """The root over leaves [start, stop), a subtree as `merkle` cuts them: perfect, or on the right edge of `size`."""
         if start == stop:
             return tree_root(())
-        parts = list[bytes]()
+        key = (start, stop)
+        if key in self._edges:
+            return self._edges[key]
+        parts, edge = list[bytes](), False
         while start < stop:
             # The largest perfect subtree that begins here and fits; sizes fall from left to right.
             height = (stop - start).bit_length() - 1
@@ -293,8 +298,14 @@ class Tree:
                 parts.append(self._tile_rows(level, tile)[inside][(first % TILE_WIDTH) >> inside])
             else:
                 parts.append(tree_root(self._row(level, first, first + (1 << inside))))
+                edge = True
             start += 1 << height
         folded = parts.pop()
         while parts:
             folded = node_hash(parts.pop(), folded)
+        if edge:
+            # Most proofs of one size end in the same ranges on its right edge.
+            if len(self._edges) >= EDGES_MAX:
+                self._edges.clear()
+            self._edges[key] = folded
         return folded
