@@ -3,12 +3,13 @@
 * `draft` fills in what every act carries; `submit` takes a signed act and refuses what would be void; `write` signs
   with the node's own key. No key of a person is held here.
 * Each entry is tagged for its readers alone, by a channel that `pin` opened for each.
+* What is owed at once is `pooled` into one commit.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -22,12 +23,23 @@ from relto.keys import OpeningPublic, verify_ed25519
 from relto.label import Label
 from relto.label.label import ONLY
 from relto.ledger import Checkpoint, Head, New, commit, make_leaf, slots_for, tag_for
+from relto.ledger.log import APPEND_MAX
 from relto.node import joining
 from relto.node.held import Held, Pinned, channel_info, day_of, texts_of
 
 
+class _Pool:
+    """Entries that wait for one commit, and the rows that go with them."""
+
+    def __init__(self) -> None:
+        self.entries: list[New] = []
+        self.beside: list[tuple[str, tuple[object, ...]]] = []
+
+
 class Author(Held):
     """See the module. Every entry goes through `_append`."""
+
+    _pool: _Pool | None = None
 
     def now(self) -> int:
         """The time of a new entry: the clock, never behind the own ledger."""
@@ -341,13 +353,43 @@ class Author(Held):
                     f"this vote would not count: {why}", hint=f"`relto act show {act.proposal[:8]}` shows the votes"
                 )
 
+    @contextlib.contextmanager
+    def pooled(self) -> Iterator[None]:
+        """What is written inside becomes durable together, in one commit at its end, or not at all.
+
+        Inside, the register shows it already; the lock is held, so that nobody else sees what may still not be.
+        Raises: those of the commit; the register is then what is stored.
+        """
+        with self.lock:
+            assert self._pool is None, "a pool inside another would not be durable when it ends"
+            pool = self._pool = _Pool()
+            try:
+                yield
+                self._commit(pool)
+            except BaseException:
+                if pool.entries:
+                    self._register = None
+                    with contextlib.suppress(ReltoError):  # a store in doubt is read by the next start
+                        self._read_log(self.origin)
+                raise
+            finally:
+                self._pool = None
+
+    def _commit(self, pool: _Pool) -> None:
+        if pool.entries:
+            self.log.append(pool.entries, pool.beside)
+            pool.entries, pool.beside = [], []
+
     def _append(
         self,
         envelopes: Sequence[bytes],
         beside: Sequence[tuple[str, tuple[object, ...]]] = (),
         salts: Sequence[bytes] = (),
     ) -> Head:
-        """Durable when it returns: leaves, openings, signed head and `beside` in one transaction."""
+        """Durable when it returns: leaves, openings, signed head and `beside` in one transaction.
+
+        Inside `pooled` durable when that ends; the head is then the one before.
+        """
         self._check_standing()
         fresh = []
         for position, envelope in enumerate(envelopes):
@@ -355,8 +397,17 @@ class Author(Held):
             readers = acts.open_act(envelope)[0].readers
             leaf = self._leaf(envelope, salt, () if isinstance(readers, UnsetType) else readers)
             fresh.append(New(leaf=leaf, salt=salt, envelope=envelope))
-        start = self.log.head.size
-        head = self.log.append(fresh, beside)
+        pool = self._pool
+        if pool is None:
+            start = self.log.head.size
+            head = self.log.append(fresh, beside)
+        else:
+            if len(pool.entries) + len(fresh) > APPEND_MAX:
+                self._commit(pool)
+            head = self.log.head
+            start = head.size + len(pool.entries)
+            pool.entries += fresh
+            pool.beside += beside
         self._entries.setdefault(self.origin, [])
         added = [self._take(self.origin, start + n, one.leaf, (one.salt, one.envelope)) for n, one in enumerate(fresh)]
         self._grow(added)

@@ -32,11 +32,12 @@ class Duties(Author):
             before = self.log.head.size
             if reach is not None:
                 self._meet(reach)
-            self._receive()
-            self._settle()
-            self._disclose()
-            if self._uncovered():
-                self.acknowledge()
+            with self.pooled():
+                self._receive()
+                self._settle()
+                self._disclose()
+                if self._uncovered():
+                    self.acknowledge()
             return self.log.head.size - before
 
     def _meet(self, reach: Callable[[str, str], bytes]) -> None:
