@@ -164,11 +164,14 @@ class Run(World):
         self.act(party, "attest", about=f"{party}/works", claim="organisation", term=acts.Term(since=self.day(-1)))
         return f"{party}/works"
 
-    def ask(self, at: str, party: str, item: str, purpose: str, nation: str) -> Any:
-        to = RecipientClass(
+    def someone(self, party: str, nation: str) -> RecipientClass:
+        return RecipientClass(
             party=party, organisation=f"{party}/works", employment="regular", nationalities=(nation,),
             says={"employment": "party", "nationalities": "party"},
         )  # fmt: skip
+
+    def ask(self, at: str, party: str, item: str, purpose: str, nation: str) -> Any:
+        to = self.someone(party, nation)
         question = Question(
             to=to, item=item, version=1, purpose=purpose, place=nation, place_says="party", day=self.time
         )

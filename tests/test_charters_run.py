@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 from charters import Run
 from world import DATA, check
 
+from relto.charter import draft, read
 from relto.errors import Refused
+from relto.node.people import add_person, publish_roster
+from relto.release.amending import amended
+from relto.release.kernel import Kernel
 
 CHARTERS = DATA / "charters"
 
@@ -43,6 +48,29 @@ def test_gcap_engages_by_all_whom_it_affects_and_ends_by_two(tmp_path: Path) -> 
     with pytest.raises(Refused, match="2 officers"):
         determine(run, item, "cabinet-decision")
     check(run)
+    # What an amendment would change, before anybody signs it: the same as asking anew under the new text.
+    register = run.register("jpn")
+    facts = run.someone("ita", "ITA")
+    add_person(run.nodes["ita"], "vera", "Vera", "", facts, "ITA")
+    publish_roster(run.nodes["ita"])
+    run.sync()
+    register = run.register("jpn")
+    shut = draft(
+        read(
+            run.charter.replace(
+                b"- id: aircraft\n  name: The aircraft\n  access: open_per_project",
+                b"- id: aircraft\n  name: The aircraft\n  access: closed\n  members: [gbr, jpn]",
+            ),
+            "c",
+        )
+    )
+    found = amended(register, shut, run.time)
+    assert found.engagements == (("one", "pillar aircraft is closed"),)
+    lost = {(one.item, one.to.recipient.party) for one in found.pairs.lost}
+    assert lost == {("jpn/airframe", "ita")}
+    assert found.pairs.gained == ()
+    fresh = Kernel(msgspec.structs.replace(register, charter=shut), run.time)
+    assert fresh.explain("jpn/airframe", 1, found.pairs.lost[0].to.recipient).answer == found.pairs.lost[0].after
     ending = run.act(
         "gbr", "propose", subject="engagement/one", n=2, prev=proposal, what=ending_of(run, proposal, "aus")
     )

@@ -3,14 +3,17 @@
 docs/reference/commands.md      from the parser of the command line
 docs/reference/roles.md         from the table of who may say what
 README.md                       the help text, between two fences
+spec/charter.schema.json        from the reader of charters, for editors
 """
 
 import argparse
+import json
 import re
 from pathlib import Path
 
 from relto import acts
 from relto.acts.roles import ROLES, STATES, why_not
+from relto.charter.schema import schema
 from relto.cli.main import HELP, parser
 from relto.node import officer
 
@@ -18,6 +21,7 @@ ROOT = Path(__file__).parent.parent
 COMMANDS = ROOT / "docs" / "reference" / "commands.md"
 ROLES_PAGE = ROOT / "docs" / "reference" / "roles.md"
 README = ROOT / "README.md"
+SCHEMA = ROOT / "spec" / "charter.schema.json"
 COMMON = {"help", "node", "json"}  # arguments that the head of the page has said
 
 HEAD = """\
@@ -155,7 +159,12 @@ def readme_page(text):
 
 
 def pages():
-    return {COMMANDS: commands_page(), ROLES_PAGE: roles_page(), README: readme_page(README.read_text())}
+    return {
+        COMMANDS: commands_page(),
+        ROLES_PAGE: roles_page(),
+        README: readme_page(README.read_text()),
+        SCHEMA: json.dumps(schema(), indent=1, sort_keys=True) + "\n",
+    }
 
 
 if __name__ == "__main__":

@@ -2,10 +2,12 @@
 
 What it is: the one text grammar (`text`: charters, party lists, law packs and cases), a charter as values (`model`),
 from text to values (`draft`), whether its entries fit one another (`check`), the list of pinned ledgers (`parties`)
-and the cases beside a charter (`cases`).
+and the cases beside a charter (`cases`). By which rule something is decided, and whether votes do, is `rules`; what else a
+charter answers by itself is `asking`; its sentences and what an amendment changes in them, `compare`; the schema of its
+texts, `schema`.
 
-What it is not: it decides nothing and knows no act. A charter says by which rule an act is decided; the fold and the
-release room decide.
+What it is not: it knows no act. A charter says by which rule an act is decided and what given votes make of it; whose
+votes count the fold says, and who may receive what the release room.
 
 * Every value is typed by its key: `source.root.take("since", date)`. What is not understood is refused with file, line
   and column.
