@@ -18,7 +18,7 @@ import msgspec
 from relto import charter, label
 from relto.charter.text import is_date
 from relto.cli.main import common, emit, node_dir
-from relto.errors import Malformed, NotFound, ReltoError
+from relto.errors import EXIT_ERROR, Malformed, NotFound, Refused, ReltoError
 from relto.label import Label
 
 INPUT_MAX = 262_144  # bytes of a label that is read from a file or standard input
@@ -155,8 +155,14 @@ def _print(options: argparse.Namespace) -> int:
         held = msgspec.json.decode(data, type=Label)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Malformed("this is not a label", hint="the JSON that `relto label parse` prints") from error
-    line = label.portion(held) if options.portion else label.banner(held, options.system or held.levels[0].system)
-    emit({"banner": line, "words": label.in_words(held)}, as_json=options.json, lines=[line])
+    words = label.in_words(held)
+    try:
+        line = label.portion(held) if options.portion else label.banner(held, options.system or held.levels[0].system)
+    except Refused as error:
+        lines = [words, f"no banner: {error.message}"]
+        emit({"banner": None, "words": words, "why": error.message}, as_json=options.json, lines=lines)
+        return EXIT_ERROR
+    emit({"banner": line, "words": words}, as_json=options.json, lines=[line])
     return 0
 
 
@@ -173,7 +179,7 @@ def _check(options: argparse.Namespace) -> int:
     view = {"banner": options.banner, "findings": [msgspec.to_builtins(one) for one in found], "count": len(found)}
     lines = [f"{one.where}: {one.rule}: {one.message}" for one in found]
     emit(view, as_json=options.json, lines=lines or ["nothing found"])
-    return 2 if found else 0
+    return EXIT_ERROR if found else 0
 
 
 # ---- several labels, several states

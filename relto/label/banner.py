@@ -128,6 +128,9 @@ def convert(label: Label, system: str, equivalence: Equivalence, *, up: bool = F
 
     Raises: Refused when the label is not released there, or some level cannot be held there.
     """
+    if system not in equivalence.by_name:
+        systems = ", ".join(sorted(equivalence.by_name))
+        raise Refused(f"there is no classification system `{system[:16]}` here", hint=f"one of {systems}")
     if isinstance(label.rel, UnsetType):
         if any(level.system != system for level in label.levels):
             raise Refused("an unmarked label is released to its owners only", hint="name the states, or the owners")
