@@ -27,6 +27,7 @@ from relto.node import config as settings
 from relto.node.home import open_node, trusted
 from relto.node.node import Node
 from relto.node.peers import call, exchange, http_client
+from relto.node.sealing import check_label
 from relto.node.tokens import build_proof
 from relto.package import KeyAccess, Opened, Package, Policy, access, open_sealed, read
 from relto.package.parts import Window, read_parts
@@ -289,6 +290,9 @@ def open_package(
     node = open_node(directory)
     package = read(source)
     seal_key = None if unsigned and package.owner is None else _seal_key(node, package)
+    if seal_key is not None:
+        package.check(seal_key)
+        check_label(package)
     client = Client(session, trusted(node.config, directory))
     gather = Gathering(client, node, package, purpose, place or _place(node, session))
     with closing(client.http):
@@ -322,6 +326,8 @@ def open_parts(
     parted = read_parts(source)
     key = _seal_key_of(node, parted.says.party)
     parted.check(key)
+    for package in parted.packages:
+        check_label(package)
     client = Client(session, trusted(node.config, directory))
     folder.mkdir(exist_ok=True)
     found = []

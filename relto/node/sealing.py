@@ -13,13 +13,15 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from msgspec import UnsetType
+
 from relto.acts import ItemState
 from relto.acts.act import AccessPublic
 from relto.errors import NotFound, Refused, ReltoError
 from relto.keys import HYBRID
-from relto.label import Label, banner, combine, in_words, said, write_json
+from relto.label import Label, banner, combine, in_words, label_of, parse, read_json, said, write_json
 from relto.node.node import Keys, Node
-from relto.package import Policy, Sealed, ShareFor, seal, spread
+from relto.package import Package, Policy, Sealed, ShareFor, seal, spread
 from relto.package.parts import seal_parts
 
 
@@ -160,6 +162,30 @@ def label_statement(label: Label, owners: Iterable[str], created: int) -> str:
     """
     when = dt.datetime.fromtimestamp(created / 1000, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return write_json(said(label, owners=owners, created=when))
+
+
+def check_label(package: Package) -> None:
+    """The label in a package says the same twice: as a banner, and in the form that other software reads.
+
+    Both are signed by the owner, so that a difference is a slip or a trick of the owner's own: whoever goes by the one
+    must not be shown another. A banner in words, and a level of another system beside the banner's, are not compared.
+    Raises: Refused, Malformed.
+    """
+    assert package.owner is not None
+    banner_line, said_ = package.owner.says.label, label_of(read_json(package.label_statement.encode()))
+    for system in dict.fromkeys(level.system for level in said_.levels):
+        try:
+            shown = parse(banner_line, system=system)
+        except ReltoError:
+            continue
+        levels = [level for level in said_.levels if level.system == system]
+        same = list(shown.levels) == levels and sorted(shown.tags) == sorted(said_.tags)
+        if not same or not (isinstance(shown.rel, UnsetType) or shown.rel == said_.rel):
+            raise Refused(
+                f"the package is marked `{banner_line}` and says something else to other software",
+                hint="its owner must seal it anew",
+            )
+        return
 
 
 def item_named(node: Node, text: str) -> ItemState:

@@ -136,7 +136,9 @@ class Writer:
 
     def __init__(self, file: BinaryIO, payload_size: int | None) -> None:
         self._file, self._base = file, file.tell()
-        self._zip64 = payload_size is None or payload_size >= _FULL
+        # The directory stands behind the manifest, whose length is not known yet: its offset may need the long form
+        # where the payload's size alone does not.
+        self._zip64 = payload_size is None or payload_size >= _FULL - MANIFEST_MAX - DIRECTORY_MAX
         self._size = 0
         self._sums = Sums()
         self._file.write(self.local(PAYLOAD, 0, 0, wide=self._zip64))

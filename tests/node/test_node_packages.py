@@ -18,13 +18,14 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from relto.cli import main
 from relto.errors import Forged, Malformed, NotFound, Refused, ReltoError, Unavailable
 from relto.keys import AccessKey, wrap_share
+from relto.node import client as person_side
 from relto.node.client import Gathering
 from relto.node.custody import custody
 from relto.node.peers import http_client
 from relto.node.sealing import seal_item
 from relto.node.shelf import fetch, shelve
 from relto.node.watching import Watch
-from relto.package import Policy, access, open_sealed, read
+from relto.package import Policy, ShareFor, access, open_sealed, read, seal
 from relto.package.manifest import Binding
 from relto.package.strict import sign_jws
 
@@ -160,6 +161,49 @@ def test_a_package_is_shown_with_what_verifies_it(live, tmp_path, capsys):
     status, out, _ = run(capsys, "package", "show", str(path), "--node", str(live.directory / "aus"))
     assert "label: OFFICIAL-SENSITIVE" in out
     assert run(capsys, "package", "show", str(tmp_path / "none"))[0] == 2
+
+
+def marked(live, path, banner, level, rel):
+    """Sealed by the owner itself with a banner and, for other software, perhaps another label."""
+    gbr = live.nodes["gbr"]
+    key = gbr.register.party("gbr").keys.access[1]
+    said = {"ocl": {"pol": "GBR", "cls": level, "catl": [{"type": "P", "name": "Releasable To", "vals": rel}]}}
+    seal(
+        io.BytesIO(b"depth"), path, policy=Policy.for_item("gbr.localhost", live.opaque, live.random),
+        recipients=[ShareFor(url=live.url["gbr"] + "/kas", kid=key.kid, public_pem=key.pem)], name="f.csv", title="T",
+        mime="text/csv", label_banner=banner, label_statement=json.dumps(said), signer=gbr.keys.seal, party="gbr",
+        origin=gbr.origin, now=gbr.clock(), random=live.random,
+    )  # fmt: skip
+    return path
+
+
+@pytest.mark.parametrize(
+    ("banner", "level", "rel", "same"),
+    [
+        ("OFFICIAL-SENSITIVE - RELEASABLE TO AUS, GBR, USA", "OFFICIAL-SENSITIVE", ["AUS", "GBR", "USA"], True),
+        ("OFFICIAL-SENSITIVE - RELEASABLE TO AUS, GBR, USA", "SECRET", ["AUS", "GBR", "USA"], False),
+        ("OFFICIAL-SENSITIVE - RELEASABLE TO AUS, GBR, USA", "OFFICIAL-SENSITIVE", ["AUS", "GBR", "JPN", "USA"], False),
+        ("OFFICIAL", "OFFICIAL", ["GBR"], True),
+    ],
+)
+def test_a_label_that_says_two_things_is_refused_before_anybody_is_asked(
+    live, tmp_path, monkeypatch, banner, level, rel, same
+):
+    path = marked(live, tmp_path / "f.tdf", banner, level, rel)
+    session = live.session("aus", "ada").session
+    monkeypatch.setattr(person_side, "session_of", lambda directory, alias: session)
+    before = len(live.register("gbr").releases)
+
+    def opened():
+        return person_side.open_package(live.directory / "aus", path, tmp_path / "out")
+
+    if same:
+        assert opened()[0].label == banner
+        return
+    with pytest.raises(Refused, match="says something else"):
+        opened()
+    assert len(live.register("gbr").releases) == before
+    assert not (tmp_path / "out").exists()
 
 
 # ── the watched folder ──
