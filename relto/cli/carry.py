@@ -26,6 +26,9 @@ def add(commands: Any) -> None:
     )
     out.add_argument("--package", action="append", default=[], metavar="F.tdf", help="a sealed package to take along")
     out.add_argument("--own-only", action="store_true", help="leave out what is mirrored of the other members")
+    out.add_argument(
+        "--recovery", action="store_true", help="also what is held here of its own ledger, for `relto node recover`"
+    )
     out.set_defaults(call=_export)
     take = common(bundle.add_parser("import", help="verify and store what a partner's bundle brings"))
     take.add_argument("file", metavar="FILE")
@@ -36,7 +39,12 @@ def add(commands: Any) -> None:
 def _export(options: argparse.Namespace) -> int:
     out = Path(options.out).absolute()
     says = desk(node_dir(options)).bundle_export(
-        options.to, out, options.since, [Path(one).absolute() for one in options.package], own_only=options.own_only
+        options.to,
+        out,
+        options.since,
+        [Path(one).absolute() for one in options.package],
+        own_only=options.own_only,
+        recovery=options.recovery,
     )
     lines = [f"{options.out}: for {options.to}, which alone can open it"]
     lines += [

@@ -40,6 +40,9 @@ def add(node: Any) -> None:
         metavar="PARTY",
         help="record that it cannot be reached; kept for ever",
     )
+    back.add_argument(
+        "--bundle", action="append", default=[], metavar="FILE", help="the word of a partner that no network reaches"
+    )
     back.add_argument("--reason", default="", metavar="TEXT", help="why, as it will be read later")
     back.set_defaults(call=_recover)
 
@@ -110,7 +113,9 @@ def _restore(options: argparse.Namespace) -> int:
 
 
 def _recover(options: argparse.Namespace) -> int:
-    step = desk(node_dir(options)).recover(dict.fromkeys(options.without, options.reason))
+    step = desk(node_dir(options)).recover(
+        dict.fromkeys(options.without, options.reason), [Path(one).absolute() for one in options.bundle]
+    )
     emit(msgspec.to_builtins(step), as_json=options.json, lines=_lines(step))
     return 0 if step.done else EXIT_UNDETERMINED
 

@@ -434,7 +434,8 @@ class Service:
 
         body = await read_json(request)
         without = {str(party): str(why) for party, why in dict(body.get("without") or {}).items()}
-        step = await run_in_threadpool(recover_all, self.node, without, ca=self.ca)
+        files = [Path(str(one)) for one in body.get("files") or ()]
+        step = await run_in_threadpool(recover_all, self.node, without, ca=self.ca, files=files)
         self.wake.set()
         return Response(msgspec.json.encode(step), media_type="application/json")
 
@@ -448,6 +449,7 @@ class Service:
             since=str(body["since"]),
             packages=[Path(str(one)) for one in body["packages"]],
             own_only=bool(body["own_only"]),
+            recovery=bool(body["recovery"]),
         )
         return Response(msgspec.json.encode(says), media_type="application/json")
 

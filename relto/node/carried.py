@@ -16,7 +16,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -31,6 +31,7 @@ from relto.node.duties import AHEAD_MS_MAX
 from relto.node.held import Pinned, texts_of
 from relto.node.mirror import Delivered
 from relto.node.node import Node
+from relto.node.recovery import YourEntry, Yours
 from relto.node.sealed_file import Sealed, Source
 from relto.package import read
 
@@ -38,6 +39,7 @@ LEDGERS_MAX: Final = 64
 BLOCK: Final = 256  # entries in a section, as in a bundle of tlog-tiles
 OPENINGS_BLOCK: Final = 1024
 
+T = TypeVar("T")
 Count = Annotated[int, Meta(ge=0, lt=2**53)]
 
 
@@ -83,11 +85,19 @@ class BundleSays(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 def export(
-    node: Node, to: str, out: Path, *, since: str = "", packages: Sequence[Path] = (), own_only: bool = False
+    node: Node,
+    to: str,
+    out: Path,
+    *,
+    since: str = "",
+    packages: Sequence[Path] = (),
+    own_only: bool = False,
+    recovery: bool = False,
 ) -> BundleSays:
     """Writes the bundle of this node for a pinned party.
 
-    since: a size of the own ledger, a day, or empty for what that party last acknowledged.
+    since: a size of the own ledger, a day, or empty for what that party last acknowledged. recovery: also what is held
+    here of that party's own ledger, for a node that came back from a backup.
 
     Raises: NotFound, Malformed; Refused for a package of an item that the party may not know of, and while recovering;
     Conflict when `out` is there; Unavailable.
@@ -114,6 +124,8 @@ def export(
             packages=_packages(node, to, packages, sections),
             refused=_refused(node, pinned),
         )
+        if recovery:
+            _yours(node, to, sections)
         public = node.keys_of(pinned).opening
         sign = node.keys.node.sign
     try:
@@ -274,6 +286,16 @@ def _may_know(node: Node, to: str, opaque: str) -> bool:
     return False
 
 
+def _yours(node: Node, to: str, sections: dict[str, Source]) -> None:
+    """What a recovering node would ask for over the network, in the same words."""
+    sections["yours/checkpoint"] = msgspec.json.encode(node.yours(to))
+    start: int | None = 0
+    while start is not None:
+        page = node.your_entries(to, start, 2**53 - 1)
+        sections[f"yours/entries-{start}"] = msgspec.json.encode(page.entries)
+        start = page.more
+
+
 def _refused(node: Node, pinned: Pinned) -> RefusedSays | None:
     problem = node.problems().get(pinned.origin)
     head = node.store.head(pinned.origin)
@@ -339,6 +361,48 @@ class Carried:
 
     def _named(self, what: str) -> list[str]:
         return [name for name in self._held.sections if name.startswith(self._prefix + what)]
+
+
+class CarriedWitness:
+    """A partner's word on this node's own ledger, out of a bundle: what a recovering node asks for."""
+
+    def __init__(self, held: Sealed) -> None:
+        self._held = held
+
+    def yours(self) -> Yours:
+        return self._read("yours/checkpoint", Yours)
+
+    def your_entries(self, since: int, size: int) -> list[YourEntry]:
+        found: list[YourEntry] = []
+        for name in self._held.sections:
+            if name.startswith("yours/entries-"):
+                found += self._read(name, list[YourEntry])
+        return sorted((one for one in found if since <= one.index < size), key=lambda one: one.index)
+
+    def _read(self, name: str, shape: type[T]) -> T:
+        try:
+            return msgspec.json.decode(self._held.read(name), type=shape)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise Malformed(
+                f"the section `{name}` of this bundle cannot be read", where=str(self._held.path)
+            ) from error
+
+
+def open_witness(node: Node, path: Path) -> tuple[str, CarriedWitness]:
+    """The party that made a bundle, and its word on this node's ledger. Raises: as `open_bundle`; Refused."""
+    held, says, pinned = open_bundle(node, path)
+    if "yours/checkpoint" not in held.sections:
+        raise Refused(
+            f"this bundle does not say what {pinned.party} holds of this node's ledger",
+            hint=f"ask for one made by `relto bundle export --to {node.me} --recovery`",
+        )
+    since = node.recovering_since()
+    if since is not None and says.at < since:
+        raise Refused(
+            f"this bundle was made before this node began to recover: {pinned.party} may have seen more since",
+            hint=f"ask for a new one: `relto bundle export --to {node.me} --recovery`",
+        )
+    return pinned.party, CarriedWitness(held)
 
 
 class Taken(Struct, frozen=True, kw_only=True):

@@ -47,9 +47,9 @@ class Desk(Protocol):
         self, id_: str, alias: str, audience: str, purpose: str, place: str, *, bearer: bool
     ) -> dict[str, Any]: ...
     def client_gone(self, id_: str) -> None: ...
-    def recover(self, without: dict[str, str]) -> Step: ...
+    def recover(self, without: dict[str, str], files: Sequence[Path] = ()) -> Step: ...
     def bundle_export(
-        self, to: str, out: Path, since: str, packages: Sequence[Path], *, own_only: bool
+        self, to: str, out: Path, since: str, packages: Sequence[Path], *, own_only: bool, recovery: bool
     ) -> BundleSays: ...
     def bundle_import(self, file: Path, packages: Path | None) -> TakenIn: ...
     def note_backup(self, at: int, size: int, key: str) -> None: ...
@@ -83,13 +83,15 @@ class Direct:
         with self._node() as node:
             return sync_all(node, ca=home.trusted(node.config, self.directory))
 
-    def recover(self, without: dict[str, str]) -> Step:
+    def recover(self, without: dict[str, str], files: Sequence[Path] = ()) -> Step:
         with self._node() as node:
-            return recover_all(node, without, ca=home.trusted(node.config, self.directory))
+            return recover_all(node, without, ca=home.trusted(node.config, self.directory), files=files)
 
-    def bundle_export(self, to: str, out: Path, since: str, packages: Sequence[Path], *, own_only: bool) -> BundleSays:
+    def bundle_export(
+        self, to: str, out: Path, since: str, packages: Sequence[Path], *, own_only: bool, recovery: bool
+    ) -> BundleSays:
         with self._node() as node:
-            return export(node, to, out, since=since, packages=packages, own_only=own_only)
+            return export(node, to, out, since=since, packages=packages, own_only=own_only, recovery=recovery)
 
     def bundle_import(self, file: Path, packages: Path | None) -> TakenIn:
         with self._node() as node:
@@ -187,11 +189,14 @@ class Served:
         found: dict[str, Any] = self._call("sync", {})
         return found
 
-    def recover(self, without: dict[str, str]) -> Step:
-        return msgspec.convert(self._call("recover", {"without": without}), Step)
+    def recover(self, without: dict[str, str], files: Sequence[Path] = ()) -> Step:
+        return msgspec.convert(self._call("recover", {"without": without, "files": list(map(str, files))}), Step)
 
-    def bundle_export(self, to: str, out: Path, since: str, packages: Sequence[Path], *, own_only: bool) -> BundleSays:
-        body = {"to": to, "out": str(out), "since": since, "packages": list(map(str, packages)), "own_only": own_only}
+    def bundle_export(
+        self, to: str, out: Path, since: str, packages: Sequence[Path], *, own_only: bool, recovery: bool
+    ) -> BundleSays:
+        body: dict[str, Any] = {"to": to, "out": str(out), "since": since, "packages": list(map(str, packages))}
+        body |= {"own_only": own_only, "recovery": recovery}
         return msgspec.convert(self._call("bundle-export", body), BundleSays)
 
     def bundle_import(self, file: Path, packages: Path | None) -> TakenIn:

@@ -343,6 +343,11 @@ class Held:
         )
         self.recovering = self.recovering or why
 
+    def recovering_since(self) -> int | None:
+        """When this node began to recover (ms); None while it does not."""
+        rows = self.store.query("SELECT since FROM recovering WHERE origin = $1", (self.origin,))
+        return int(rows[0][0]) if rows else None
+
     def must_not_recover(self) -> None:
         """Raises: Refused while this node is recovering."""
         if self.recovering:

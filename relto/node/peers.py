@@ -12,6 +12,7 @@ import ssl
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import httpx2 as httpx
@@ -254,12 +255,21 @@ def reach_by(client: httpx.Client) -> Callable[[str, str], bytes]:
 
 
 def recover_all(
-    node: Node, without: dict[str, str], client: httpx.Client | None = None, *, ca: str = ""
+    node: Node,
+    without: dict[str, str],
+    client: httpx.Client | None = None,
+    *,
+    ca: str = "",
+    files: Sequence[Path] = (),
 ) -> recovery.Step:
-    """One round of coming back, with every pinned party asked."""
+    """One round of coming back, with every pinned party asked; files: bundles of those that no network reaches."""
+    from relto.node.carried import open_witness
+
+    carried: dict[str, recovery.Witness] = dict(open_witness(node, file) for file in files)
     own = client or http_client(ca)
     try:
-        return node.recover({party: HttpPeer(node, one, own) for party, one in node.peers().items()}, without)
+        asked = {party: HttpPeer(node, one, own) for party, one in node.peers().items() if party not in carried}
+        return node.recover({**asked, **carried}, without)
     finally:
         if client is None:
             own.close()

@@ -13,6 +13,7 @@ from relto import acts
 from relto.charter import Pin, format_parties
 from relto.cli import run
 from relto.errors import Conflict, Forged, Malformed, NotFound, Refused, ReltoError
+from relto.keys import OpeningKey
 from relto.node import carried, sealed_file
 from relto.node.home import open_node
 
@@ -428,3 +429,45 @@ def test_a_partnership_is_founded_without_a_network(tmp_path):
         assert node.register.partnership == founding
         assert node.register.slots[founding].state == "in_force"
         node.store.close()
+
+
+def test_a_node_that_no_network_reaches_comes_back_by_files(world, tmp_path):
+    """Restored from yesterday's backup; each partner's word on its ledger, and its entries, come by hand."""
+    from relto.node import backup
+    from relto.node.peers import recover_all
+    from relto.store import KeyFiles
+
+    node = world.nodes["gbr"]
+    file = tmp_path / "gbr.backup"
+    backup.write(world.directory / "gbr", file, clock=world.clock, random=world.random)
+    told = attest(world, "gbr", 1)
+    carry(world, "gbr", "usa")
+    carry(world, "gbr", "aus")
+    size = node.log.head.size
+    early = tmp_path / "early.bundle"
+    export(world.nodes["usa"], "gbr", early, recovery=True)
+    plain = tmp_path / "plain.bundle"
+    node.store.close()
+    world.time += 1000
+    key = OpeningKey.from_text(KeyFiles(world.directory / "gbr" / "keys" / "offline").read("backup"))
+    backup.restore(file, tmp_path / "again", key, clock=world.clock)
+    world.nodes["gbr"] = node = open_node(tmp_path / "again", write=True, clock=world.clock, random=world.random)
+    export(world.nodes["usa"], "gbr", plain)
+    with pytest.raises(Refused, match="made before this node began to recover"):
+        recover_all(node, {}, files=[early])
+    with pytest.raises(Refused, match="does not say what usa holds"):
+        recover_all(node, {}, files=[plain])
+    words = []
+    for party in ("usa", "aus"):
+        words.append(tmp_path / f"{party}.word")
+        export(world.nodes[party], "gbr", words[-1], recovery=True)
+    step = recover_all(node, {}, files=words[:1])
+    assert not step.done
+    assert step.problem == "waiting for aus"
+    step = recover_all(node, {}, files=words)
+    assert step.done
+    assert node.log.head.size == size
+    assert told in node.register.stated
+    attest(world, "gbr", 2)
+    carry(world, "gbr", "usa")
+    check(world)
