@@ -16,6 +16,7 @@ from relto.acts import RecipientClass
 from relto.charter import draft, read
 from relto.label import Label, Level
 from relto.release import Question, decide
+from relto.release.words import sentence
 
 DAY = 86_400_000
 
@@ -175,4 +176,7 @@ class Run(World):
         question = Question(
             to=to, item=item, version=1, purpose=purpose, place=nation, place_says="party", day=self.time
         )
-        return decide(self.register(at), question)
+        found = decide(self.register(at), question)
+        # Whatever is found can be said.
+        assert all(sentence(self.register(at), question, one) for one in found.findings)
+        return found

@@ -20,7 +20,7 @@ from relto.cli.main import common, emit, node_dir
 from relto.errors import Malformed, NotFound
 from relto.node.home import open_node
 
-TEXT = "a directory, a file, a shipped charter's name; without it the one in force"
+TEXT = "a directory, a file, a shipped charter's name; without it, or with `-`, the one in force"
 SCHEMA_HELP = "a JSON Schema of charter texts, for editors"
 
 
@@ -56,7 +56,7 @@ def add(commands: Any) -> None:
 
 
 def _bytes(options: argparse.Namespace) -> tuple[bytes, str]:
-    return _charter_bytes(options.text) if options.text else _in_force(options)
+    return _charter_bytes(options.text) if options.text not in {None, "-"} else _in_force(options)
 
 
 def _today() -> str:

@@ -7,6 +7,7 @@ in the adopted text.
 from __future__ import annotations
 
 from relto.acts import Register
+from relto.charter.compare import asked_words
 from relto.law import Finding, Three
 from relto.release.question import Question
 
@@ -22,6 +23,12 @@ HOLDS = {
     "denied": "nothing suspends, recalls, retires, freezes, disputes or withholds",
     "fresh": "every ledger that the answer depends on was seen recently enough",
     "owner": "every owner is named, and the owners' own rule permits",
+}
+# Of charters that have what they are about (engine 2); what a limit asks for, the charter says.
+HOLDS_2 = {
+    "party_days": "{to} is of its grade on this day",
+    "within": "the projects around the item's run on this day",
+    "background": "the item is no background, or is listed for this purpose",
 }
 FAILS = {
     "PERSON_UNKNOWN": "{to} has not said whether this person works for {organisation}",
@@ -65,6 +72,9 @@ FAILS = {
     "PART_UNKNOWN": "a part of the item is not known here",
     "NOT_APPROVED": "no officer of the owner has approved this request",
     "REFUSED": "an officer of the owner has refused this request",
+    "NOT_A_PARTY_ON_THE_DAY": "{to} is not of its grade on this day",
+    "BACKGROUND_NOT_LISTED": "the item is background that its owner has not listed",
+    "BACKGROUND_KEPT_BACK": "the item is background that its owner keeps from {purpose}",
     "LAW_NOT_ADOPTED": "no adopted text says what the law of this jurisdiction is on this day",
     "NO_AUTHORITY": "no authority of this law is shown to cover this transfer",
     "POINTER": "named for completeness; it is not evaluated here and never permits",
@@ -89,7 +99,23 @@ def sentence(register: Register, question: Question, finding: Finding) -> str:
         return (own or finding.rule) + ("" if finding.value is Three.YES else f": {STATES[finding.value]}")
     if finding.value is not Three.YES and code:
         return code.format(**known)
-    return HOLDS[finding.rule].format(**known) + ("" if finding.value is Three.YES else f": {STATES[finding.value]}")
+    if finding.rule.startswith("limit."):
+        return _limit(register, finding)
+    return (HOLDS | HOLDS_2)[finding.rule].format(**known) + (
+        "" if finding.value is Three.YES else f": {STATES[finding.value]}"
+    )
+
+
+def _limit(register: Register, finding: Finding) -> str:
+    """What a limit of the charter asks for, and how that stands."""
+    name = finding.rule.removeprefix("limit.")
+    limits = register.charter.limits if register.charter is not None else ()
+    one = next((limit for limit in limits if limit.id == name), None)
+    if one is None:
+        return f"the charter names the limit {name} and does not have it"
+    needs = " and ".join(asked_words(each) for each in one.needs)
+    about = "" if finding.facts[0].value != "not about this" else ", and this is none of what it is about"
+    return f"limit {name}: {needs}{about}" + ("" if finding.value is Three.YES else f": {STATES[finding.value]}")
 
 
 def rule_words(register: Register, day: str, rule: str) -> str:
