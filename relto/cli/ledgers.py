@@ -75,7 +75,10 @@ def _verify(options: argparse.Namespace) -> int:
             held[origin] = verified
         reports.append(view)
         lines += _report_lines(view, new=options.new)
-    checking.save_verified(directory, held)
+    try:
+        checking.save_verified(directory, held)
+    except OSError as error:
+        lines.append(f"not remembered for `--new`: {(error.strerror or str(error)).lower()}")
     emit({"results": reports, "count": len(reports), "complete": True}, as_json=options.json, lines=lines)
     return 0 if all(one["sound"] for one in reports) else 2
 

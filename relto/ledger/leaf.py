@@ -88,6 +88,17 @@ def parse_leaf(data: bytes) -> Leaf:
     return Leaf(commitment=data[1:33], tags=_TAGS[count].unpack_from(data, _HEAD_SIZE))
 
 
+def commitment_of(data: bytes) -> bytes:
+    """The commitment in the bytes of an entry that is a leaf; refuses what `parse_leaf` refuses, with fewer steps."""
+    count = data[_HEAD_SIZE - 1] if len(data) >= _HEAD_SIZE else 0
+    if count not in _TAGS or data[0] != LEAF_V1 or len(data) != _HEAD_SIZE + count * TAG_SIZE:
+        return parse_leaf(data).commitment
+    tags = _TAGS[count].unpack_from(data, _HEAD_SIZE)
+    if sorted(set(tags)) != list(tags):
+        return parse_leaf(data).commitment
+    return data[1:33]
+
+
 def slots_for(parties: int) -> int:
     """How many tags a leaf carries under a charter of so many parties."""
     slots = max(1, -(-parties // SLOTS_STEP)) * SLOTS_STEP

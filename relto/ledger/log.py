@@ -27,7 +27,7 @@ from msgspec import Struct
 
 from relto.errors import Conflict, Fatal, Forged, Malformed, NotFound, Refused, ReltoError, Unavailable
 from relto.keys import Signer
-from relto.ledger.leaf import Opening, check_opening, commit, parse_leaf
+from relto.ledger.leaf import Opening, check_opening, commit, commitment_of
 from relto.ledger.merkle import EMPTY_ROOT, Frontier, leaf_hash, leaf_hashes
 from relto.ledger.note import Checkpoint, Verifier, check_origin, open_checkpoint, open_published, sign_checkpoint
 from relto.ledger.tiles import Tree, check_entry
@@ -202,7 +202,7 @@ class Log:
             raise Malformed(f"one append takes 1..{APPEND_MAX} entries, not {len(entries)}")
         for entry in entries:
             # Nobody could ever read a leaf of another form, nor take it out again.
-            if parse_leaf(entry.leaf).commitment != commit(entry.salt, entry.envelope):
+            if commitment_of(entry.leaf) != commit(entry.salt, entry.envelope):
                 raise Malformed("the opening of a new entry is not what its leaf commits to")
         old, leaves = self.head, [entry.leaf for entry in entries]
         before = old.edge

@@ -318,41 +318,55 @@ class Sqlite:
     def transaction(self, site: str = "transaction") -> Iterator[Self]:
         """All or nothing, durable when it ends. Not nested."""
         with self._lock:
-            assert not self._inside, "a transaction inside another would commit its beginning"
-            try:
-                self._usable().execute("BEGIN IMMEDIATE")
-            except (sqlite3.Error, OSError) as error:
-                self._tell(error, "written")
-                raise
-            self._inside = True
+            self._begin()
             try:
                 yield self
-                if self.fault is not None:
-                    with self._machine("written"):
-                        self.fault(f"{site}:before-commit")
+                self._reach(f"{site}:before-commit")
             except BaseException:
-                # A crash here leaves nothing: SQLite drops what has no commit mark.
-                self._inside = False
-                self._roll_back()
+                self._abort()
                 raise
-            # From here to the end nobody can say which of the two it is: a commit that failed may still be read back
-            # after a restart.
-            self._inside, self._unknown = False, True
+            self._commit(site)
+
+    # Its three steps, which `append` takes without the generator.
+
+    def _begin(self) -> None:
+        assert not self._inside, "a transaction inside another would commit its beginning"
+        try:
+            self._usable().execute("BEGIN IMMEDIATE")
+        except (sqlite3.Error, OSError) as error:
+            self._tell(error, "written")
+            raise
+        self._inside = True
+
+    def _reach(self, site: str) -> None:
+        if self.fault is not None:
+            with self._machine("written"):
+                self.fault(site)
+
+    def _abort(self) -> None:
+        # A crash here leaves nothing: SQLite drops what has no commit mark.
+        self._inside = False
+        self._roll_back()
+
+    def _commit(self, site: str) -> None:
+        # From here to the end nobody can say which of the two it is: a commit that failed may still be read back after
+        # a restart.
+        self._inside, self._unknown = False, True
+        try:
+            self._connection.execute("COMMIT")
+        except (sqlite3.Error, OSError) as error:
+            if _primary(error) != sqlite3.SQLITE_FULL:
+                raise self._doubtful(error) from error
+            # The one failure whose outcome is known: no room for a frame of the log means that its commit mark, the
+            # last to be written, is not there; and SQLite has rolled back.
+            self._unknown = False
+            raise self._unavailable(error, "written") from error
+        if self.fault is not None:
             try:
-                self._connection.execute("COMMIT")
-            except (sqlite3.Error, OSError) as error:
-                if _primary(error) != sqlite3.SQLITE_FULL:
-                    raise self._doubtful(error) from error
-                # The one failure whose outcome is known: no room for a frame of the log means that its commit mark, the
-                # last to be written, is not there; and SQLite has rolled back.
-                self._unknown = False
-                raise self._unavailable(error, "written") from error
-            try:
-                if self.fault is not None:
-                    self.fault(f"{site}:after-commit")
+                self.fault(f"{site}:after-commit")
             except (sqlite3.Error, OSError) as error:
                 raise self._doubtful(error) from error
-            self._unknown = False
+        self._unknown = False
 
     def _doubtful(self, error: Exception) -> Fatal:
         return Fatal(f"whether `{self.path}` was written is unknown: {error}", hint="restart, which reads the truth")
@@ -428,27 +442,51 @@ class Sqlite:
             raise Malformed(f"{len(leaves)} leaves do not lead from size {expected_size} to {head.size}")
         if hashes is not None and len(hashes) != len(leaves):
             raise Malformed(f"{len(hashes)} hashes are not those of {len(leaves)} leaves")
+        with self._lock:
+            self._begin()
+            try:
+                self._write(head, expected_size, leaves, openings, beside, hashes)
+                self._reach("append:before-commit")
+            except BaseException:
+                self._abort()
+                raise
+            self._commit("append")
+
+    def _write(
+        self,
+        head: Head,
+        expected_size: int,
+        leaves: Sequence[bytes],
+        openings: Sequence[Opening],
+        beside: Beside,
+        hashes: Sequence[bytes] | None,
+    ) -> None:
         origin = head.origin
-        with self.transaction("append"):
-            # Compare and swap. On a shared database this one statement is also the lock between processes.
-            swapped = self._run(
-                "UPDATE heads SET size = $1, root = $2, note = $3, frontier = $4, seen = $5 "
-                "WHERE origin = $6 AND size = $7",
-                (head.size, head.root, head.note, b"".join(head.frontier), head.seen, origin, expected_size),
-            )
-            if swapped != 1:
-                raise self._moved(origin, expected_size)
-            self._add_leaves(origin, expected_size, leaves, list(map(leaf_hash, leaves)) if hashes is None else hashes)
+        # Compare and swap. On a shared database this one statement is also the lock between processes.
+        swapped = self._run(
+            "UPDATE heads SET size = $1, root = $2, note = $3, frontier = $4, seen = $5 "
+            "WHERE origin = $6 AND size = $7",
+            (head.size, head.root, head.note, b"".join(head.frontier), head.seen, origin, expected_size),
+        )
+        if swapped != 1:
+            raise self._moved(origin, expected_size)
+        self._add_leaves(origin, expected_size, leaves, list(map(leaf_hash, leaves)) if hashes is None else hashes)
+        if openings:
             self._run_many(
                 "INSERT INTO openings (origin, idx, salt, envelope) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
                 [(origin, *opening) for opening in openings],
             )
-            for sql, params in beside:
-                self._run(sql, tuple(params))
+        for sql, params in beside:
+            self._run(sql, tuple(params))
 
     def _add_leaves(self, origin: str, start: int, leaves: Sequence[bytes], hashes: Sequence[bytes]) -> None:
         """Many rows in one statement: a mirror that is filled spends its time there."""
         whole = len(leaves) - len(leaves) % ROWS
+        if not whole:
+            rest = [(origin, start + at, leaf, hashes[at]) for at, leaf in enumerate(leaves)]
+            if rest:
+                self._run_many(_leaves_sql(1), rest)
+            return
 
         def rows() -> Iterator[list[object]]:
             for first in range(0, whole, ROWS):
@@ -457,11 +495,9 @@ class Sqlite:
                     row += (start + at, leaves[at], hashes[at])
                 yield row
 
-        if whole:
-            self._run_many(_leaves_sql(ROWS), rows())
+        self._run_many(_leaves_sql(ROWS), rows())
         if whole < len(leaves):
-            rest = range(whole, len(leaves))
-            self._run_many(_leaves_sql(1), [(origin, start + at, leaves[at], hashes[at]) for at in rest])
+            self._add_leaves(origin, start + whole, leaves[whole:], hashes[whole:])
 
     def _moved(self, origin: str, expected_size: int) -> ReltoError:
         head = self.head(origin)

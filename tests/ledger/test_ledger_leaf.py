@@ -188,3 +188,21 @@ def test_openings_that_are_none():
             parse_openings(data)
     with pytest.raises(Malformed):
         parse_openings(b"".join(i.to_bytes(8, "big") + salt + b"\x00\x01x" for i in range(4097)))
+
+
+@given(st.binary(min_size=0, max_size=300) | st.builds(bytes, st.just(290)), st.integers(0, 289), st.integers(0, 255))
+def test_the_short_way_to_a_commitment_accepts_what_the_long_one_does(data, at, value):
+    from relto.ledger.leaf import commitment_of
+
+    count = iter(range(1, 99))
+    leaf = make_leaf(bytes(32), [], 16, lambda size: next(count).to_bytes(size, "big"))
+    changed = bytearray(leaf)
+    changed[at] = value
+    for one in (data, leaf, bytes(changed), leaf[:-1], leaf + b"\0"):
+        try:
+            wanted = parse_leaf(one).commitment
+        except Malformed:
+            with pytest.raises(Malformed):
+                commitment_of(one)
+        else:
+            assert commitment_of(one) == wanted
