@@ -173,8 +173,16 @@ class Recovery(Duties):
         )
 
     def _problem(self, answers: Mapping[str, Yours], excused: Sequence[str], missing: Sequence[int]) -> str:
-        """Why it cannot sign yet, or an empty text."""
+        """Why it cannot sign yet, or an empty text. Raises: Forged (a fork)."""
         size = self._own_head().size
+        with self.lock:
+            largest = largest_seen(self.store, self._own_verifier(), _notes(answers))
+        # INVARIANT: nothing is signed while anybody holds a checkpoint, or acknowledged one, beyond what is here.
+        if largest is not None:
+            return (
+                f"a partner holds a checkpoint of {largest.size} entries of this ledger, {size} are here,"
+                " and nobody who answered serves the rest"
+            )
         heard = max(self._heard(answers), key=lambda one: one.size, default=None)
         if heard is not None and heard.size > size:
             return (
@@ -216,23 +224,25 @@ class Recovery(Duties):
         return tuple(sorted((set(self.register.members) - {self.me}) or pinned))
 
     def _refill(self, partners: Mapping[str, Witness], answers: Mapping[str, Yours], silent: dict[str, str]) -> int:
-        """The entries that others hold beyond the own ones, from the one who holds most. Raises: Forged (a fork)."""
+        """The entries that others hold beyond the own ones, from who holds most on. Raises: Forged (a fork)."""
         with self.lock:
-            head, verifier = self._own_head(), self._own_verifier()
-            largest = largest_seen(self.store, verifier, _notes(answers))
-        if largest is None:
-            return 0
-        for party, one in answers.items():
-            if one.note is None or open_checkpoint(one.note, verifier).checkpoint != largest:
-                continue
+            verifier, before = self._own_verifier(), self._own_head().size
+            if largest_seen(self.store, verifier, _notes(answers)) is None:
+                return 0
+        sizes = {
+            party: (open_checkpoint(one.note, verifier).checkpoint.size, one.note)
+            for party, one in answers.items()
+            if one.note is not None
+        }
+        for party, (size, note) in sorted(sizes.items(), key=lambda row: (-row[1][0], row[0])):
+            start = self._own_head().size
+            if size <= start:
+                break
             try:
-                entries = partners[party].your_entries(head.size, largest.size)
-                self._take_back(one.note, head.size, entries)
+                self._take_back(note, start, partners[party].your_entries(start, size))
             except (Forged, Malformed, Unavailable) as error:
                 silent[party] = error.message  # what it served does not lead to what it holds: another may do better
-                continue
-            return largest.size - head.size
-        return 0
+        return self._own_head().size - before
 
     def _take_back(self, note: bytes, start: int, entries: Sequence[YourEntry]) -> None:
         if [one.index for one in entries] != list(range(start, start + len(entries))):

@@ -202,6 +202,33 @@ def test_a_partner_that_serves_other_entries_than_it_claims_is_named_and_another
     check(world)
 
 
+@pytest.mark.parametrize("others", ["behind", "silent"])
+def test_what_one_partner_alone_saw_is_waited_for_although_it_cannot_serve_it(world, others):
+    """Regression: when who held most did not serve it, the node went on from what it had, and signed a fork."""
+    file = save(world, "gbr")
+    attest(world, "gbr", 1)
+    usa = world.nodes["usa"]
+    usa.ingest(Link(world, usa, world.nodes["gbr"]))
+    size = world.nodes["gbr"].log.head.size
+    node = restore(world, "gbr", file)
+
+    class Keeps(Link):
+        def your_entries(self, since, size):
+            return []
+
+    partners = {"usa": Keeps(world, node, usa), "aus": Link(world, node, world.nodes["aus"])}
+    if others == "silent":
+        del partners["aus"]
+    step = node.recover(partners, {"aus": "no line to it"} if others == "silent" else None)
+    assert not step.done
+    assert f"a partner holds a checkpoint of {size} entries" in step.problem
+    with pytest.raises(Refused, match="recovering"):
+        attest(world, "gbr", 2)
+    partners["usa"] = Link(world, node, usa)
+    assert node.recover(partners).done
+    assert node.log.head.size == size
+
+
 def test_two_histories_of_the_own_ledger_end_it_for_good(world):
     """The same backup was restored twice and signed twice: a fork. Nothing signs after that."""
     file = save(world, "gbr")
