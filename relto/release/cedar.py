@@ -336,16 +336,21 @@ class _Export:
         return Both(_and([there, yes]), _and([there, no]))
 
     def _compared(self, test: OfFact, at: str) -> str:
+        words = [_path(one) for one in test.words] if test.fact.startswith("item.entries.") else list(test.words)
         match test.op:
             case "none":
                 return f"{at}.isEmpty()"
             case "has":
-                return f"{at}.containsAll({_set(test.words)})"
-            case "within":
-                return f"{_set(test.words)}.containsAll({at})"
-        if test.fact == "item.classified":
-            return f"{at} == {YES if test.truth else NO}"
-        return f"{_set(test.words)}.contains({at})"
+                return f"{at}.containsAll({_set(words)})"
+            case "within" | "among":
+                return f"{_set(words)}.containsAll({at})"
+            case "is" | "in" if test.fact == "item.classified":
+                return f"{at} == {YES if test.truth else NO}"
+            case "is" | "in":
+                return f"{_set(words)}.contains({at})"
+            case "at_most" | "under" | "only_under":
+                return NO  # written by whoever asks
+        raise Refused(f"`{test.op}` of `{test.fact}` cannot be written in Cedar")
 
     def _paragraphs(self, test: OfFact, side: str, known: str) -> tuple[str, str]:
         """Entries are written with all that they stand below. Cedar cannot say `every one of`: that is an attribute."""

@@ -40,9 +40,14 @@ class Compared:
 
     def __init__(self, old: Kernel, new: Kernel, before: Sequence[Declared], after: Sequence[Declared]) -> None:
         self.old, self.new = old, new
-        was, now = ({(one.recipient.party, one.id): one for one in people} for people in (before, after))
-        self.people = tuple({**was, **now}[key] for key in sorted(was.keys() | now.keys()))
-        self._was, self._now = ({(one.recipient.party, one.id) for one in people} for people in (before, after))
+        if before is after:
+            self.people = tuple(before)
+            self._was = self._now = frozenset(range(len(self.people)))
+        else:
+            was, now = ({(one.recipient.party, one.id): one for one in people} for people in (before, after))
+            keys = sorted(was.keys() | now.keys())
+            self.people = tuple({**was, **now}[key] for key in keys)
+            self._was, self._now = (frozenset(n for n, key in enumerate(keys) if key in side) for side in (was, now))
         if old.line is new.line:
             self._of_one_line()
         else:
@@ -112,12 +117,11 @@ class Compared:
         shared: dict[tuple[bool, int, int, bytes], list[int]] = {}
         kept: dict[tuple[bool, int, int, bytes], NDArray[np.intp]] = {}
         for n, one in enumerate(self.people):
-            key = (one.recipient.party, one.id)
-            was = self.old.answers(one.recipient) if key in self._was else None
-            now = self.new.answers(one.recipient) if key in self._now else None
+            was = self.old.answers(one.recipient) if n in self._was else None
+            now = self.new.answers(one.recipient) if n in self._now else None
             if was is now and not self.moved and self.old.line is self.new.line:
                 continue  # nothing behind any of it has changed
-            before, after = _along(was, self.was), _along(now, self.now)
+            before, after = self._along(was, self.was), self._along(now, self.now)
             where = np.flatnonzero((before == PERMIT) != (after == PERMIT))
             where = where[self.sizes[where] > 0]
             words = (before[where].astype(np.int64) + 1) * 4 + after[where] + 1
@@ -130,6 +134,14 @@ class Compared:
             gained, before_, after_, _ = mark
             items = int(self.sizes[kept[mark]].sum())
             yield Flip(gained, _word(before_), _word(after_), kept[mark], tuple(shared[mark]), items)
+
+    def _along(self, answers: NDArray[np.int8] | None, classes: NDArray[np.int64]) -> NDArray[np.int8]:
+        """Answers by cohort."""
+        if answers is None:
+            return np.full(len(classes), ABSENT, dtype=np.int8)
+        if self.old.line is self.new.line and not self.moved:
+            return answers[: self.classes]  # cohorts are classes, numbered alike
+        return np.where(classes >= 0, answers[classes], np.int8(ABSENT))
 
     # ---- written out
 
@@ -148,14 +160,6 @@ class Compared:
     def numbers(self, flip: Flip) -> NDArray[np.int32]:
         """Dense numbers of the rectangle's items in the large part, where nothing moved."""
         return self.old.parts[-1].numbers(flip.cohorts[flip.cohorts < self.classes])
-
-
-def _along(answers: NDArray[np.int8] | None, classes: NDArray[np.int64]) -> NDArray[np.int8]:
-    if answers is None:
-        return np.full(len(classes), ABSENT, dtype=np.int8)
-    if len(answers) == len(classes) and len(classes) and classes[-1] == len(classes) - 1:
-        return answers  # class by class, and no item moved
-    return np.where(classes >= 0, answers[classes], np.int8(ABSENT))
 
 
 def _word(answer: int) -> str:

@@ -104,7 +104,8 @@ def difference(
     old = kernel_of(*before, asking)
     same = before[1] == after[1]
     new = old.after(after[0]) if same else Kernel(*after, asking)
-    found = Compared(old, new, rosters(before[0]), rosters(after[0]))
+    people = rosters(before[0])
+    found = Compared(old, new, people, people if after[0].rosters is before[0].rosters else rosters(after[0]))
     count = found.count(gained=True) + found.count(gained=False)
     complete = pairs or count <= PAIRS_MAX
     listed: dict[bool, list[Pair]] = {True: [], False: []}

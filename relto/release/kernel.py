@@ -84,6 +84,7 @@ RANK: Final = {Three.NO: 0, Three.UNKNOWN: 1, Three.YES: 2}
 NOT_YET: Final = 127  # a cell nobody has asked for
 PERMIT: Final = 2
 THINGS: Final = 1024  # items whose facts are kept at hand
+DECIDED: Final = 4096  # explained decisions that are kept whole
 PINNED: Final = 256  # classes that hold on to earlier registers, before all is computed anew
 PLACE, PURPOSE = "place.access", "transfer.purpose"
 
@@ -143,6 +144,8 @@ class Factor:
         self.of_rest = tuple(one for one in sides if not _of_item(one, usual=usual))
         self.cells: dict[Key, Cell] = {}
         self.rows: dict[int, Bytes] = {}
+        self.open: set[int] = set()  # rows with something still to be found
+        self.shared = False  # with the kernel of another register, until one of them writes
         self.people: dict[int, int] = {}  # class of each recipient under this rule
         self.split = Split((), np.zeros(0, np.int32), np.zeros(0, np.int32))
 
@@ -159,20 +162,29 @@ class Factor:
         more = len(split.firsts) - len(self.split.firsts)
         self.split = split
         if more and self.rows:
+            self.own()
             fill = np.full(more, NOT_YET, dtype=np.int8)
             self.rows = {key: np.concatenate((row, fill)) for key, row in self.rows.items()}
+            self.open = set(self.rows)
 
     def fork(self) -> Factor:
+        """The same for another register: what both hold is copied when one of them writes."""
         made = object.__new__(Factor)
         made.__dict__.update(self.__dict__)
-        made.cells, made.rows = self.cells.copy(), self.rows.copy()
+        made.shared = self.shared = True
         return made
 
+    def own(self) -> None:
+        if self.shared:
+            self.cells, self.rows, self.open, self.shared = self.cells.copy(), self.rows.copy(), set(self.open), False
+
     def forget(self, keys: Iterable[Key]) -> None:
+        self.own()
         for key in keys:
             if self.cells.pop(key, None) is not None and key[1] in self.rows:
                 row = self.rows[key[1]] = self.rows[key[1]].copy()
                 row[key[0]] = NOT_YET
+                self.open.add(key[1])
 
 
 def _of_item(name: str, *, usual: bool) -> bool:
@@ -453,7 +465,11 @@ class Kernel:
         self.resting: dict[tuple[Reading, ...], dict[tuple[str, Any], None]] = {}  # the cells that rest on such a set
         self.line = object()  # shared with kernels of later registers that number classes alike
         self._answers: dict[int, Bytes] = {}
-        self._laws: dict[tuple[str, int], tuple[Bytes, Bytes]] = {}
+        self._open: set[int] = set()  # recipients some of whose answers are to be found again
+        self._plain: dict[int, bytes] = {}
+        self._decided: dict[tuple[str, int, int], tuple[RecipientClass, Decision]] = {}
+        self._laws: dict[tuple[str, int], tuple[int, Bytes, NDArray[np.bool_]]] = {}
+        self._laws_open: set[tuple[str, int]] = set()
         self._known: dict[tuple[Any, ...], Known] = {}
         self._things: dict[int, Thing] = {}
         self._load()
@@ -608,6 +624,7 @@ class Kernel:
     def _run(self, factor: Factor, key: Key, item: int, to: int) -> Cell:
         case = self.case(item, to, self._used(key[2]) if factor.id in WITH_USED else None)
         value, found = factor.run(case)
+        factor.own()
         made = factor.cells[key] = Cell(value, self._rests(case, (factor.id, key)), found)
         return made
 
@@ -629,14 +646,17 @@ class Kernel:
         """What a rule finds for a recipient, by item class under it."""
         sub = self.sub(factor, to)
         row = factor.rows.get(sub)
-        if row is None:
-            row = factor.rows[sub] = np.full(len(factor.firsts), NOT_YET, dtype=np.int8)
-        if len(open_ := np.flatnonzero(row == NOT_YET)):
-            row = factor.rows[sub] = row.copy()  # kernels of other registers may hold the one before
-            for at in open_:
-                key = (int(at), sub, 0)
-                known = factor.cells.get(key) or self._run(factor, key, int(factor.firsts[at]), to)
-                row[at] = known.value
+        if row is not None and sub not in factor.open:
+            return row
+        factor.own()
+        # Never filled in place: kernels of other registers may hold the one before.
+        row = np.full(len(factor.firsts), NOT_YET, dtype=np.int8) if row is None else row.copy()
+        for at in np.flatnonzero(row == NOT_YET):
+            key = (int(at), sub, 0)
+            known = factor.cells.get(key) or self._run(factor, key, int(factor.firsts[at]), to)
+            row[at] = known.value
+        factor.rows[sub] = row
+        factor.open.discard(sub)
         return row
 
     # ---- the law, over columns
@@ -697,15 +717,29 @@ class Kernel:
         if law.tree is None:
             return 1, True
         key = (law.id, self.recipients.sub(law.names, to))
-        if key in self._laws:
-            value, reaches = self._laws[key]
-            return (value, reaches) if at is None or not np.ndim(value) else (value[at], reaches[at])
+        known = self._laws.get(key)
+        if known is None:
+            known = self._laws[key] = (to, *self._asked(law, to, None))
+        elif key in self._laws_open:
+            _, value, reaches = known
+            stale = np.flatnonzero(value == NOT_YET)
+            value, reaches = value.copy(), reaches.copy()
+            value[stale], reaches[stale] = self._asked(law, to, stale)
+            known = self._laws[key] = (to, value, reaches)
+            self._laws_open.discard(key)
+        _, value, reaches = known
+        return (value, reaches) if at is None else (value[at], reaches[at])
+
+    def _asked(self, law: Law, to: int, at: NDArray[np.intp] | None) -> tuple[Bytes, NDArray[np.bool_]]:
+        """A law's tests over columns."""
+        assert law.tree is not None
         reach, general, grounds = (self._column(tree, to, at) for tree in law.tree)
         value = np.where(np.equal(reach, 0), 2, np.where(np.equal(reach, 1), 1, np.minimum(general, grounds)))
-        found = (value.astype(np.int8), np.broadcast_to(np.not_equal(reach, 0), value.shape))
-        if at is None:
-            self._laws[key] = found
-        return found
+        count = len(self.classes) if at is None else len(at)
+        return (
+            np.broadcast_to(value.astype(np.int8), (count,)).copy(),
+            np.broadcast_to(np.not_equal(reach, 0), (count,)).copy(),
+        )
 
     # ---- answers
 
@@ -717,10 +751,11 @@ class Kernel:
         known = self._answers.get(to)
         if known is None:
             known = self._answers[to] = self._combined(to, None)
-        elif known.max(initial=0) == NOT_YET:
+        elif to in self._open:
             known = self._answers[to] = known.copy()
             open_ = np.flatnonzero(known == NOT_YET)
             known[open_] = self._combined(to, open_)
+            self._open.discard(to)
         return known
 
     def _combined(self, to: int, at: NDArray[np.intp] | None) -> Bytes:
@@ -775,10 +810,23 @@ class Kernel:
 
     def plain_answer(self, item: int, to: int) -> Answer:
         """By numbers: of an item class, and of a recipient as `recipients.number` gives it."""
-        return ANSWERS[int(self._of(to)[item])]
+        held = self._plain.get(to)
+        if held is None:
+            held = self._plain[to] = self._of(to).tobytes()
+        return ANSWERS[held[item]]
 
     def explain(self, item: str, version: int, to: RecipientClass) -> Decision:
         """The decision about any item, rows of tables included. Raises: NotFound."""
+        held = self._decided.get((item, version, id(to)))
+        if held is not None and held[0] is to:
+            return held[1]
+        decision = self._decide(item, version, to)
+        if len(self._decided) >= DECIDED:
+            self._decided.clear()
+        self._decided[item, version, id(to)] = (to, decision)
+        return decision
+
+    def _decide(self, item: str, version: int, to: RecipientClass) -> Decision:
         name = name_of(item, version)
         if name in self.singles:
             single, number = self.singles[name]
@@ -856,6 +904,10 @@ class Kernel:
             known = factor.people[to] = self.recipients.sub(factor.of_rest, to)
         return known
 
+    def forget(self) -> None:
+        """Drops every decision of a pair of classes. What single rules found is kept."""
+        self._answers, self._open, self._plain, self._decided = {}, set(), {}, {}
+
     # ---- lists
 
     def items(self, to: RecipientClass, answer: Answer = "permit") -> Listed:
@@ -914,6 +966,8 @@ class Kernel:
             for one in self.laws
         )
         made._answers, made._laws = dict(self._answers), dict(self._laws)
+        made._open, made._plain, made._decided = set(self._open), {}, {}
+        made._laws_open = set(self._laws_open)
         made._known, made.singles, made._things = dict(self._known), dict(self.singles), {}
         return made
 
@@ -943,10 +997,14 @@ class Kernel:
             where = hit[factor.subs]
             if "/" in id_:  # a leaf of a law
                 law = id_.partition("/")[0]
-                self._laws = {known: value for known, value in self._laws.items() if known[0] != law}
+                for known, (person, value, reaches) in self._laws.items():
+                    if known[0] == law and self.sub(factor, person) == sub:
+                        self._laws[known] = (person, np.where(where, np.int8(NOT_YET), value), reaches)
+                        self._laws_open.add(known)
             for to, row in self._answers.items():
                 if self.sub(factor, to) == sub:
                     self._answers[to] = np.where(where, np.int8(NOT_YET), row)
+                    self._open.add(to)
 
     def _touch(self, names: set[str], before: Kernel) -> None:
         """Items of which something else is stated by now, and what is made of them."""
@@ -970,9 +1028,14 @@ class Kernel:
             factor.over(self.splits[factor.of_item])
         more = len(self.classes) - was
         if more:
-            self._laws = {}
-            fill = np.full(more, NOT_YET, dtype=np.int8)
+            fill, some = np.full(more, NOT_YET, dtype=np.int8), np.zeros(more, dtype=bool)
+            self._laws = {
+                key: (to, np.concatenate((value, fill)), np.concatenate((reaches, some)))
+                for key, (to, value, reaches) in self._laws.items()
+            }
+            self._laws_open = set(self._laws)
             self._answers = {to: np.concatenate((row, fill)) for to, row in self._answers.items()}
+            self._open = set(self._answers)
         self.direct = self._marked()
         self.small = self._part()
         if self.large is not None:

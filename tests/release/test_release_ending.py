@@ -187,6 +187,21 @@ def test_two_registers_on_two_days_differ_as_single_decisions_do(seed):
         assert found.count == len(found.gained) + len(found.lost)
 
 
+def test_items_that_move_to_classes_of_their_own_take_no_others_with_them():
+    """As many new classes as moved items, in another order: then cohorts are not numbered like classes."""
+    for n in range(24):
+        world = good()
+        world.roster("bree", (someone(), 3))
+        first = world.register()
+        for at, name in enumerate(f"arda/{n}-{word}" for word in ("a", "b", "c")):
+            world.item(name, flags=(f"NEW-{at}",))
+            if at != 1:
+                world.determine(name, "ard-open", "clear")
+        second = world.register()
+        found = difference((first, NOW), (second, NOW))
+        assert [one.item for one in found.gained] == [f"arda/{n}-a", f"arda/{n}-c"]
+
+
 def test_another_charter_and_another_law_change_what_single_decisions_say():
     world = good()
     world.item("arda/oil", project="oil", areas=("wick",))
