@@ -100,15 +100,15 @@ class Sums:
         self._pending: Future[None] | None = None
         self._seen = False
 
-    def update(self, data: bytes) -> None:
+    def update(self, *pieces: bytes) -> None:
         if not self._seen:
             self._seen = True
-            self._add(data)
+            self._add(*pieces)
             return
         if self._worker is None:
             self._worker = ThreadPoolExecutor(1, "sums")
         self._wait()
-        self._pending = self._worker.submit(self._add, data)
+        self._pending = self._worker.submit(self._add, *pieces)
 
     def finish(self) -> tuple[str, int]:
         """SHA-256 in hex and the CRC-32 of everything so far; the caller may go on."""
@@ -126,9 +126,10 @@ class Sums:
             self._pending.result()
             self._pending = None
 
-    def _add(self, data: bytes) -> None:
-        self._crc = zlib.crc32(data, self._crc)
-        self._sha256.update(data)
+    def _add(self, *pieces: bytes) -> None:
+        for data in pieces:
+            self._crc = zlib.crc32(data, self._crc)
+            self._sha256.update(data)
 
 
 class Writer:
@@ -162,11 +163,12 @@ class Writer:
         head = (0x02014B50, version, version, 0, 0, 0, _DATE_1980, crc, small, small, len(name), len(extra))
         return _CENTRAL.pack(*head, 0, 0, 0, 0, _FULL if far else offset) + name.encode() + extra
 
-    def write(self, data: bytes) -> None:
-        """A piece of the payload."""
-        self._sums.update(data)
-        self._size += len(data)
-        self._file.write(data)
+    def write(self, *pieces: bytes) -> None:
+        """Of the payload, one behind the other; put together they would be copied first."""
+        self._sums.update(*pieces)
+        for data in pieces:
+            self._size += len(data)
+            self._file.write(data)
 
     def close(self) -> None:
         """Ends what works beside; to be called however the writing ends."""

@@ -356,7 +356,7 @@ def _encrypt(
         iv = random(12)
         sealed = aead.encrypt(iv, data, None)
         with writes("the package"):
-            writer.write(iv + sealed)
+            writer.write(iv, sealed)
         segments.append(Segment(to_base64(sealed[-16:]), len(data), len(data) + OVERHEAD))
         if progress is not None:
             progress(done, expected)
