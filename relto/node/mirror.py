@@ -150,6 +150,11 @@ class Mirror(Author):
         if to.size < head.size or (to.size == head.size and to.root != head.root):
             self._look_for_fork(peer, verifier, head, note, to)
         if to.size < head.size:
+            # Whatever became of the search for a proof: only an older file that fits what is here is no rewind.
+            if peer.at is None:
+                raise Forged(f"`{origin}` shows size {to.size} after size {head.size}: a ledger never shrinks")
+            if self.tree(origin).root(to.size) != to.root:
+                raise Forged(f"`{origin}` signed two histories (sizes {head.size} and {to.size})")
             return self._late_openings(peer, pinned, head, also)
         if to.size == head.size and not also:
             with self.lock:
@@ -192,7 +197,7 @@ class Mirror(Author):
         if to.size - head.size > EXTEND_MAX:
             raise Refused(
                 f"`{to.origin}` grew from size {head.size} to {to.size} at once, more than {EXTEND_MAX} entries",
-                hint="ask its party; then begin its mirror anew from a backup of another member",
+                hint="ask its party",
             )
         left = GROWTH_BYTES_MAX
         while head.size + len(leaves) < to.size:

@@ -21,6 +21,7 @@ import msgspec
 from relto.errors import Forged, Malformed, Refused, ReltoError, Unavailable
 from relto.ledger import bundles_of, parse_bundle
 from relto.node import recovery
+from relto.node.mirror import GROWTH_BYTES_MAX
 from relto.node.node import Delivered, Node, Pinned
 from relto.node.recovery import YourEntries, YourEntry, Yours
 from relto.node.tokens import sign_request
@@ -69,6 +70,7 @@ class HttpPeer:
     def openings(self, since: int, also: Sequence[int], size: int) -> list[Delivered]:
         found: list[Delivered] = []
         body: dict[str, Any] = {"since": since, "also": list(also), "size": size}
+        left = GROWTH_BYTES_MAX
         while True:
             data = self._post("/api/v1/openings", body)
             try:
@@ -76,6 +78,9 @@ class HttpPeer:
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 raise Malformed(f"`{self.party}` answered with something that is no list of openings") from error
             found += page.openings
+            left -= len(data)
+            if left < 0:
+                raise Malformed(f"`{self.party}` serves more than {GROWTH_BYTES_MAX} bytes of openings at once")
             if page.more is None:
                 return found
             if page.more <= body["since"] or not page.openings:

@@ -289,3 +289,41 @@ def test_the_doctor_refuses_what_is_no_node(tmp_path, capsys):
     assert run(["node", "doctor", "--node", str(tmp_path)]) == 2
     with pytest.raises(Malformed):
         examine(tmp_path)
+
+
+def test_a_rewind_is_one_whatever_becomes_of_the_search_for_a_proof(world, monkeypatch):
+    """Regression: when the search failed, the smaller checkpoint of a node that answers was passed over in silence."""
+    from relto.node import mirror
+
+    node, usa = world.nodes["gbr"], world.nodes["usa"]
+    world.time += 300
+    world.old = usa.published()
+    attest(world, "usa", 1)
+    world.sync()
+
+    def fails(*_):
+        raise Malformed("no proof can be made")
+
+    monkeypatch.setattr(mirror, "prove_fork", fails)
+    with pytest.raises(Forged, match="never shrinks"):
+        node.ingest(Rewound(world, node, usa))
+
+
+def test_openings_without_end_are_refused(world, monkeypatch):
+    """A hostile node pages small lies for ever: what is held of them meanwhile is bounded."""
+    from relto.node import peers
+
+    monkeypatch.setattr(peers, "GROWTH_BYTES_MAX", 1_000_000)
+    node = world.nodes["gbr"]
+    peer = peers.HttpPeer(node, node.peers()["usa"], client=None)
+    served = []
+
+    def post(path, body):
+        served.append(body["since"])
+        row = {"index": body["since"], "leaf": "", "salt": "", "envelope": "A" * 40_000, "proof": []}
+        return json.dumps({"openings": [row], "more": body["since"] + 1}).encode()
+
+    peer._post = post
+    with pytest.raises(Malformed, match="of openings at once"):
+        peer.openings(0, [], 2**40)
+    assert len(served) < 40
