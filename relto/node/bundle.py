@@ -21,8 +21,8 @@ from msgspec import Struct
 from relto import acts
 from relto.acts import Entry, Register
 from relto.errors import Conflict, Forged, Malformed, NotFound, ReltoError
-from relto.keys import PublicKey
-from relto.ledger import Verifier, leaf_hash, open_checkpoint, tree_root
+from relto.ledger import leaf_hash, open_published, tree_root
+from relto.node.held import log_verifier, post_quantum
 from relto.node.node import Node
 
 FILE = "audit.json"
@@ -110,9 +110,8 @@ def _entries(one: LedgerText, where: str) -> list[Entry]:
     act, _, _ = acts.open_act(opened[0][1])
     if not isinstance(act, acts.Inception) or act.log != one.origin:
         raise Forged(f"entry 0 of `{one.origin}` is not its inception", where=where)
-    checkpoint = open_checkpoint(
-        one.note, Verifier.of_log(PublicKey(name=one.origin, ed25519=act.keys.log.ed25519))
-    ).checkpoint
+    keys = log_verifier(one.origin, act.keys), post_quantum(one.origin, act.keys)
+    checkpoint = open_published(one.note, *keys).checkpoint
     if checkpoint.size != len(one.leaves) or tree_root([leaf_hash(leaf) for leaf in one.leaves]) != checkpoint.root:
         raise Forged(
             f"the entries of `{one.origin}` are not those that its checkpoint of size {checkpoint.size} signs",

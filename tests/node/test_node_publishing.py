@@ -5,6 +5,7 @@ from world import Link, World
 
 from relto.errors import Forged, Refused
 from relto.ledger import Kind, add_signatures, open_published, parse_note
+from relto.node import bundle
 from relto.node.held import log_verifier, post_quantum
 from relto.node.home import open_node
 
@@ -174,3 +175,16 @@ def test_a_young_entry_is_proven_under_the_head_and_an_older_one_under_what_is_p
     later = node.proof(index)
     later.verify(leaf, log)
     open_published(later.note, log, second)
+
+
+def test_an_auditor_wants_both_signatures_too(world):
+    node = world.nodes["gbr"]
+    size = node.log.head.size
+    held = {
+        "origin": node.origin,
+        "leaves": tuple(node.store.leaves(node.origin, 0, size)),
+        "openings": tuple(node.store.openings(node.origin, 0, size)),
+    }
+    assert len(bundle._entries(bundle.LedgerText(note=node.published(), **held), "here")) == size
+    with pytest.raises(Forged, match="Ed25519 key alone"):
+        bundle._entries(bundle.LedgerText(note=node.log.head.note, **held), "here")
