@@ -149,11 +149,13 @@ def _adoption(node: Node, words: list[str]) -> Act:
 def _proposal(node: Node, words: list[str]) -> Act:
     """`charter DIR`, `engage FIELD=VALUE…`, one of `proposals.FORMS`, or any proposal by its fields."""
     if words and words[0] == "charter":
+        words, extra = proposals.deadline(words)
         if len(words) != 2:
             raise Malformed(
-                "`relto act propose charter DIR`", hint="a directory with charter.yaml, or a shipped charter's name"
+                "`relto act propose charter DIR [by=DATE]`",
+                hint="a directory with charter.yaml, or a shipped charter's name",
             )
-        return _charter_proposal(node, words[1])
+        return _charter_proposal(node, words[1], extra)
     if words and words[0] == "engage":
         return engagement_proposal(node, words[1:])
     if words and words[0] in proposals.FORMS:
@@ -164,31 +166,31 @@ def _proposal(node: Node, words: list[str]) -> Act:
 class CharterVersion(Struct, frozen=True, kw_only=True):
     """A charter that may be proposed: its texts are held here, and every party in it is pinned."""
 
-    members: tuple[str, ...]
+    signatories: tuple[str, ...]
     charter: str
     parties: str
 
 
 def charter_version(node: Node, where: str) -> CharterVersion:
-    """Reads the text and keeps it with its party list. Raises: NotFound for a member that is not pinned."""
+    """Reads the text and keeps it with its party list. Raises: NotFound for a signatory that is not pinned."""
     source, name = _charter_bytes(where)
     agreed = charter.load(charter.read(source, name))
-    missing = [party for party in agreed.members if party != node.me and party not in node.peers()]
+    missing = [party for party in agreed.signatories if party != node.me and party not in node.peers()]
     if missing:
         raise NotFound(
             f"the inception of {', '.join(missing)} is not pinned here", hint="`relto node join` pins a party"
         )
-    names = parties_text(node, agreed.members)
-    return CharterVersion(members=agreed.members, charter=node.put_text(source), parties=node.put_text(names))
+    names = parties_text(node, agreed.signatories)
+    return CharterVersion(signatories=agreed.signatories, charter=node.put_text(source), parties=node.put_text(names))
 
 
-def _charter_proposal(node: Node, where: str) -> Act:
+def _charter_proposal(node: Node, where: str, extra: dict[str, Any]) -> Act:
     text, current = charter_version(node, where), node.register
     what = acts.CharterText(charter=text.charter, parties=text.parties)
     if current.charter_id:
         n = sum(1 for one in current.slots.values() if one.subject == "charter" and one.state == "in_force") + 1
-        return node.draft("propose", subject="charter", n=n, prev=current.charter_id, what=what)
-    return node.draft("propose", subject="charter", n=1, what=what)
+        return node.draft("propose", subject="charter", n=n, prev=current.charter_id, what=what, **extra)
+    return node.draft("propose", subject="charter", n=1, what=what, **extra)
 
 
 def parties_text(node: Node, members: tuple[str, ...]) -> bytes:

@@ -134,12 +134,12 @@ def membership(kind: str) -> Callable[[Node, list[str]], Act]:
         if current.charter is None:
             raise NotFound("no partnership is founded here")
         text = govern.charter_version(node, where)
-        inside = party in text.members
-        if kind == "admit" and (party in current.members or not inside):
-            why = "is a member already" if party in current.members else f"is no member in {where}"
+        inside = party in text.signatories
+        if kind == "admit" and (party in current.signatories or not inside):
+            why = "is a member already" if party in current.signatories else f"is no member in {where}"
             raise Refused(f"`{party[:64]}` {why}", hint="the text given is the charter as it shall be")
-        if kind == "expel" and (party not in current.members or inside):
-            why = "is no member" if party not in current.members else f"is still a member in {where}"
+        if kind == "expel" and (party not in current.signatories or inside):
+            why = "is no member" if party not in current.signatories else f"is still a member in {where}"
             raise Refused(f"`{party[:64]}` {why}", hint="the text given is the charter as it shall be")
         shape = acts.Admission if kind == "admit" else acts.Expulsion
         what = shape(party=party, charter=text.charter, parties=text.parties)

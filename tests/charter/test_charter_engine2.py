@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import re
 from pathlib import Path
 
 import pytest
@@ -292,3 +294,24 @@ def test_an_amendment_is_told_clause_by_clause() -> None:
         found[1].was == "To admit a party is decided by the members, unless 6 votes are against and by whom it binds."
     )
     assert found[1].now == "To admit a party is decided by all of the members and by whom it binds."
+
+
+def test_whatever_is_written_check_answers() -> None:
+    """Words of the text in other places of it, words and lines gone: problems with their place, or a sound charter."""
+    words, chance, sound = sorted(set(re.findall(r"[A-Za-z0-9_./-]+", RIVER))), random.Random(7), 0
+    for _ in range(60):
+        text = RIVER
+        for _ in range(chance.choice((1, 1, 2))):
+            place = chance.choice(list(re.finditer(r"[A-Za-z0-9_./-]+", text)))
+            new = chance.choice(words) if chance.random() < 0.7 else ""
+            text = text[: place.start()] + new + text[place.end() :]
+        try:
+            source = read(text.encode(), "river.yaml")
+        except Malformed:
+            continue
+        found = check(source, "2026-09-22")
+        assert all(re.fullmatch(r"river\.yaml:[0-9]+:[0-9]+", one.where) for one in found)
+        if not any(one.severity == "error" for one in found):
+            sound += 1
+            assert sentences(load(source))
+    assert sound
