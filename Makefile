@@ -29,7 +29,7 @@ docs: .venv/ready
 	.venv/bin/python tests/write_docs.py
 
 soak: .venv/ready
-	RELTO_SOAK_S=$(SOAK_S) .venv/bin/pytest -q -m slow
+	RELTO_SOAK_S=$(SOAK_S) .venv/bin/pytest -q -s -m slow
 
 bench: .venv-peers/ready
 	.venv-peers/bin/python -m bench

@@ -108,8 +108,8 @@ class Simulation:
                 self.examine()
         self.world.cut.clear()
         self.world.loss = 0.0
-        for party in self.world.nodes:
-            self.world.nodes[party].store.fault = None
+        for party in tuple(self.world.nodes):
+            self.reopen(party)  # who does not know what became of its last commit reads the truth
         self.world.sync(rounds=12)
         self.examine()
 
