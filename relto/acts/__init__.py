@@ -118,7 +118,7 @@ from relto.acts.register import (
 )
 from relto.acts.roles import ROLES, STATES, role_of, state_of, why_not
 from relto.acts.scan import COMMON_KEY, Entry, KeySpan, Stated, Void, common_tags, entry, kind_of, open_to
-from relto.acts.table import Row, check_row, read_table, write_table
+from relto.acts.table import Row, check_row, read_table, registered, write_table
 
 __all__ = [
     "COMMON",
@@ -240,6 +240,7 @@ __all__ = [
     "pipeline",
     "read",
     "read_table",
+    "registered",
     "role_of",
     "satisfied",
     "sign",

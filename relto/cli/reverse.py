@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from relto import acts, charter, law
 from relto.acts import Register
 from relto.cli.decide import asked
@@ -163,7 +165,8 @@ def _impact(options: argparse.Namespace) -> int:
         after, words = _text(register, Path(texts[0]))
         result = difference((register, now), (after, now), "", (words,), pairs=options.pairs)
     else:
-        result = impact(register, [_draft(register, one) for one in options.acts], now, pairs=options.pairs)
+        drafts = [_draft(register, one) for one in options.acts]
+        result = impact(_with_tables(node, drafts), drafts, now, pairs=options.pairs)
     emit(views.impact_view(register, now, result), as_json=options.json, lines=impact_lines(result))
     return 0
 
@@ -179,6 +182,13 @@ def _text(register: Register, where: Path) -> tuple[Register, str]:
     raise Malformed(
         f"`{where}` is a directory", hint="a directory with charter.yaml or pack.yaml, or a file with a draft"
     )
+
+
+def _with_tables(node: Node, drafts: list[acts.Act]) -> Register:
+    """The register with the tables that drafts name and no act names yet."""
+    named = {bytes.fromhex(one.table) for one in drafts if isinstance(one, acts.Catalogue)}
+    held = {digest.hex(): node.objects.get(digest) for digest in named if node.objects.has(digest)}
+    return msgspec.structs.replace(node.register, objects={**node.register.objects, **held}) if held else node.register
 
 
 def _draft(register: Register, word: str) -> acts.Act:

@@ -299,6 +299,20 @@ def _register(register: Register, draft: acts.RegisterItem, id_: str) -> Registe
     return replace(register, items={**register.items, draft.item: versions})
 
 
+def _catalogue(register: Register, draft: acts.Catalogue, id_: str) -> Register:
+    _speaks_for(draft.author, draft.organisation)
+    text = register.objects.get(draft.table)
+    if text is None:
+        raise Refused("its table is not held here", hint="rehearse it at the node that drafted it")
+    items = dict(register.items)
+    for one in acts.registered(draft, id_, 2**53 - 1, text):
+        held = items.get(one.id, ())
+        if any(before.version == one.version for before in held):
+            raise Refused(f"`{one.id}@{one.version}` is registered already", hint="register the next version")
+        items[one.id] = tuple(sorted((*held, one), key=lambda item: item.version))
+    return replace(register, items=items)
+
+
 def _relabel(register: Register, draft: acts.Relabel, id_: str) -> Register:
     return _on_item(register, draft, label=draft.label, label_act=id_)
 
@@ -421,6 +435,7 @@ _EFFECTS: Final[Mapping[type[Act], Callable[[Register, Any, str], Register]]] = 
     acts.Consent: _consent,
     acts.Refuse: _refuse,
     acts.RegisterItem: _register,
+    acts.Catalogue: _catalogue,
     acts.Relabel: _relabel,
     acts.Retire: _retire,
     acts.Determine: _determine,
@@ -526,6 +541,8 @@ def words(draft: Act) -> str:
     if isinstance(draft, acts.Relabel | acts.RegisterItem):
         rel = "the owners" if draft.label.rel is UNSET else ", ".join(draft.label.rel) or "nobody"
         return f"{draft.item}@{draft.version} is releasable to {rel}"
+    if isinstance(draft, acts.Catalogue):
+        return f"{draft.rows} items of {draft.project} are registered"
     if isinstance(draft, acts.Licence):
         return f"licence {draft.licence} for {', '.join(draft.recipients)}"
     return acts.kind_of(draft)

@@ -29,7 +29,7 @@ import numpy as np
 from msgspec import UNSET, UnsetType
 from numpy.typing import NDArray
 
-from relto.acts import Catalogue, ItemState, LicenceState, RecipientClass, Register, RegisterItem
+from relto.acts import ItemState, LicenceState, RecipientClass, Register, RegisterItem
 from relto.charter import Charter
 from relto.errors import NotFound
 from relto.law import Fact, Finding, Need, Three, outline
@@ -482,16 +482,8 @@ class Kernel:
     def _load(self) -> None:
         """Classes of all items; then columns, and each rule's own classes."""
         self.singles: dict[bytes, tuple[ItemState, int]] = {}
-        alike: dict[tuple[object, ...], int] = {}
         for item in _every(self.register, self.register.items):
-            kind = self._kind(item)
-            known = None if kind is None else alike.get(kind)
-            if known is not None:
-                self.singles[name_of(item.id, item.version)] = (item, known)
-                continue
             self._single(item)
-            if kind is not None:
-                alike[kind] = self.singles[name_of(item.id, item.version)][1]
         kinds = [self._class_of(one) for one in (self.table.kinds if self.table else ())]
         self._in_label_order(kinds)
         self.splits = {names: self.classes.split(names) for names in {one.of_item for one in self.factors.values()}}
@@ -503,25 +495,6 @@ class Kernel:
         if self.table is not None:
             self.large = Part(self.table.names, np.array(kinds, np.int32)[self.table.like], len(self.classes))
             self.large = self.large.without(list(self.singles))
-
-    def _kind(self, item: ItemState) -> tuple[object, ...] | None:
-        """What the class of a row of a table follows from, as long as nothing is stated of it alone; else None.
-
-        A hundred thousand rows are of a few kinds, and so are looked at as a few.
-        """
-        facts, world = item.facts, self.world
-        if self.more or item.label_act != item.act or item.retired or facts.derived:
-            return None
-        stated = self.register.stated.get(item.act)
-        if stated is None or not isinstance(stated.act, Catalogue):
-            return None
-        if world.licences(item.id) or any(
-            part(item.id, item.version) for part in (world.determinations, world.draws, world.recalls)
-        ):
-            return None
-        entries = tuple(sorted(facts.entries.items()))
-        own = (facts.areas, facts.nature, facts.origins, entries, facts.flags, facts.background, facts.value)
-        return (item.act, item.label, *own)
 
     def _marked(self) -> NDArray[np.bool_]:
         """Classes of items under orders or with approvals: their decisions name acts of the pair, and are not kept."""
