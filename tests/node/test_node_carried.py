@@ -241,7 +241,7 @@ def test_cut_or_altered_anywhere_nothing_is_taken(world, tmp_path):
         bad.write_bytes(data[: max(0, size)])
         with pytest.raises((Malformed, Forged)):
             carried.take_in(node, bad)
-    for place in range(20, len(data), max(1, len(data) // 60)):
+    for place in range(20, len(data), max(1, len(data) // 15)):
         altered = bytearray(data)
         altered[place] ^= 1
         bad.write_bytes(altered)
@@ -370,6 +370,7 @@ def relto(*words):
     return out.getvalue()
 
 
+@pytest.mark.slow
 def test_a_partnership_is_founded_without_a_network(tmp_path):
     """Three directories and files: joined, proposed, consented, acknowledged, founded. No node is ever served."""
     parties = {"gbr": "United Kingdom", "usa": "United States", "aus": "Australia"}
