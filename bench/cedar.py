@@ -45,10 +45,10 @@ def world(seed=20261124):
             )
             one = acts.RecipientClass(
                 party=party,
-                organisation=f"{party}/works-{rng.integers(3)}" if rng.random() < 0.93 else f"{party}/unknown",
-                employment=str(rng.choice(["regular", "contract", "agency", "none"], p=[0.4, 0.3, 0.23, 0.07])),
+                organisation=f"{party}/works-{rng.integers(3)}" if rng.random() < 0.95 else f"{party}/unknown",
+                employment=str(rng.choice(["regular", "contract", "agency", "none"], p=[0.4, 0.3, 0.25, 0.05])),
                 nationalities=tuple(sorted(nations)),
-                clearance=held if rng.random() < 0.92 else UNSET,
+                clearance=held if rng.random() < 0.95 else UNSET,
                 says={"employment": "party", "nationalities": "party", "clearance": "party"},
             )
             classes[msgspec.json.encode(one)] = one
@@ -58,13 +58,13 @@ def world(seed=20261124):
     every = tuple(map(made.code, (*made.MEMBERS, *made.OTHERS)))
     for n in range(ITEMS):
         owner = made.MEMBERS[n % 3]
-        level = int(rng.choice(4, p=[0.5, 0.2, 0.25, 0.05]))
-        states = every if rng.random() < 0.9 else tuple(sorted(rng.choice(every, 4, replace=False)))
+        level = int(rng.choice(4, p=[0.6, 0.2, 0.17, 0.03]))
+        states = every if rng.random() < 0.94 else tuple(sorted(rng.choice(every, 4, replace=False)))
         row = (int(rng.integers(made.PROJECTS)), owner, states, level)
-        item, more, _ = made.kind(n, row, int(rng.choice(3, p=[0.8, 0.15, 0.05])), rng.random() < 0.85, -1)
+        item, more, _ = made.kind(n, row, int(rng.choice(3, p=[0.8, 0.15, 0.05])), rng.random() < 0.93, -1)
         tags = ("SAR-LAMP",) if rng.random() < 0.05 else ()
         marked = Label.of([Level(system=made.code(owner), level=made.LEVELS[owner][level])], rel=states, tags=tags)
-        left_out = rng.random() < 0.05
+        left_out = rng.random() < 0.07
         facts = msgspec.structs.replace(
             item.facts, label=marked, owners=(made.MEMBERS[(n + 1) % 3],) if left_out else (owner,)
         )
@@ -75,9 +75,9 @@ def world(seed=20261124):
     engaged = {}
     for party in made.OTHERS:
         for project in range(made.PROJECTS):
-            if rng.random() < 0.9:
+            if rng.random() < 0.95:
                 one = made.engagement(text, party, f"p{project:02}")
-                stopped = (("usa", made.hexed("stop", one.id)),) if rng.random() < 0.08 else ()
+                stopped = (("usa", made.hexed("stop", one.id)),) if rng.random() < 0.2 else ()
                 engaged[one.id] = msgspec.structs.replace(one, suspended=stopped)
     parties = {
         name: msgspec.structs.replace(one, seen=made.DAY - 8 * 86_400_000) if name == "nzl" else one
@@ -125,7 +125,7 @@ def compare(pairs, seed=1):
         many = min(BATCH, pairs - done)
         which = rng.integers(0, len(items), many)
         whom = rng.integers(0, len(people), many)
-        what = rng.choice(len(PURPOSES), many, p=[0.47, 0.47, 0.06])
+        what = rng.choice(len(PURPOSES), many, p=[0.475, 0.475, 0.05])
         begun = time.perf_counter()
         ours = [
             int(kernels[PURPOSES[p]].answers(people[w].recipient)[numbers[PURPOSES[p]][i]]) == PERMIT

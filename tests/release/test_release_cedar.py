@@ -1,7 +1,9 @@
 """The policy written in Cedar answers as ours does, and forbids by the same rules. Cedar's own engine is the judge."""
 
 import json
+import pathlib
 import random
+import sys
 from collections import Counter
 
 import cedarpy
@@ -99,3 +101,24 @@ def test_entities_are_complete_json():
     kinds = Counter(one["uid"]["type"] for one in json.loads(made.entities))
     assert kinds == {"Node": 1, "Organisation": 2, "Project": 1, "Recipient": 1, "Item": 1}
     assert made.policies.count("forbid") == 13
+
+
+@pytest.mark.slow
+def test_the_shipped_charter_and_laws_agree_and_each_rule_is_a_sole_reason():
+    sys.path.insert(0, str(pathlib.Path(__file__).parents[2]))
+    from bench.cedar import compare
+
+    counts, alone, _, _ = compare(20_000)
+    assert counts["permit"] >= 4000
+    # A party that has left, or whose ledger is not held, fails by more than this rule alone.
+    rules = {
+        "standing.person",
+        "standing.organisation",
+        "scope",
+        "purpose",
+        "label.level",
+        "label.release",
+        "label.tags",
+    }
+    rules |= {"denied", "fresh", "law.AUS", "law.GBR", "law.USA", "owner"}
+    assert {rule for rule, n in alone.items() if n >= counts["deny"] * 0.01} >= rules
