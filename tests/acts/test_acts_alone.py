@@ -14,9 +14,6 @@ from relto.ledger import Frontier, leaf_hash
 from relto.release import live, rosters
 from relto.release.search import pairs
 
-# One world, told in order: on one worker.
-pytestmark = pytest.mark.xdist_group("alone")
-
 FREE = """\
 pack: {id}-law
 jurisdiction: {code}

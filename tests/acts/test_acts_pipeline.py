@@ -17,9 +17,6 @@ from relto.node import views
 from relto.node.paper import Paragraph, Table, markdown, pdf
 from relto.node.statement import statement
 
-# One world, told in order: on one worker.
-pytestmark = pytest.mark.xdist_group("pipeline")
-
 DAY = "2026-09-21"  # of the world's clock
 LATER = "2027-06-01"
 

@@ -13,9 +13,6 @@ from relto.node.people import add_person, publish_roster
 from relto.release import live, rehearse_withdrawal, rosters, usual
 from relto.release.search import pairs
 
-# One world, told in order: on one worker.
-pytestmark = pytest.mark.xdist_group("withdrawal")
-
 YEARS = 1500  # days: what is stated here outlives the notice
 
 
