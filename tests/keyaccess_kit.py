@@ -134,9 +134,10 @@ def now_ms():
     return time.time_ns() // 1_000_000
 
 
-def found(directory, owners=("gbr",), rule=ANY_ONE):
+def found(directory, owners=("gbr",), rule=ANY_ONE, charter=None):
     """Founded, laws adopted, people known, `ITEM` registered with these owners and permitted to Ada of `aus`."""
     live = Live(directory)
+    live.charter = charter or live.charter
     for party in MEMBERS:
         live.start(party, cast.PARTIES[party])
     live.founding = live.found(*MEMBERS)

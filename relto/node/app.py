@@ -32,7 +32,7 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from relto.errors import Fatal, Malformed, NotFound, Refused, ReltoError, Unavailable
 from relto.ledger import encode_bundle, is_servable, parse_path
-from relto.node import authzen, carried, clients, handover, keyaccess, login, records, releasing, shelf
+from relto.node import authzen, carried, clients, handover, hearing, keyaccess, login, records, releasing, shelf
 from relto.node.desk import note_backup, note_package, recipient_of
 from relto.node.held import texts_of
 from relto.node.node import Node
@@ -57,6 +57,7 @@ class Service:
         self.wake = asyncio.Event()
         self.ended = asyncio.Event()  # somebody or something asked this process to stop
         self.fatal = ""
+        self.hear: hearing.Hear = hearing.nobody  # set by the loop that speaks with the partners
         self.loop: asyncio.AbstractEventLoop | None = None
         self.sessions = login.Sessions()
         self.drop_reply = False
@@ -513,7 +514,7 @@ class Service:
 
     async def record(self, request: Request) -> Response:
         asked = releasing.telling_of(await read_json(request))
-        return JSONResponse(await run_in_threadpool(releasing.record, self.node, asked))
+        return JSONResponse(await run_in_threadpool(releasing.record, self.node, asked, self.hear))
 
     async def note(self, request: Request) -> Response:
         body = await read_json(request)

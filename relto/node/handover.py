@@ -7,6 +7,7 @@ The order of `rewrap` is the protocol (contracts of the design, section 6):
     for what        the policy names a registered item of this ledger, or the answer is the uniform refusal; the share
                     unwraps and is bound to that policy, or the answer is the same
     may they        decide(register, question) on a sight that an own acknowledge names
+    heard           members that the charter has asked first for this label were asked, or it is undetermined
     write           release act, signed head, private evidence and retry row: one transaction. Durable
     only now        the share is wrapped to the client's session key
 
@@ -32,6 +33,7 @@ from relto.acts import ItemState
 from relto.errors import Conflict, Forged, Malformed, NotFound, Refused, ReltoError
 from relto.keys import Wrapping
 from relto.node import rotation
+from relto.node.hearing import Hear, nobody, unheard, why_unheard
 from relto.node.node import Node
 from relto.node.tokens import Presentation, issuer_of_presentation, verify_presentation, verify_proof
 from relto.node.tokens import Proof as Possession
@@ -40,6 +42,7 @@ from relto.package import access
 from relto.package.access import Answer, Asked
 from relto.package.manifest import Policy
 from relto.release import Decision, Question, date_of, decide
+from relto.release.decide import judge
 
 RETRY_MS = 600_000
 RECOVERING = b'{"code":"unavailable","message":"unavailable"}'
@@ -68,10 +71,28 @@ class Reply(Struct, frozen=True, kw_only=True):
     status: int
     body: bytes
     release: str = ""  # for the node's own log line; never sent
+    ask: tuple[str, ...] = ()  # members to ask before the call can be answered; nothing was written
 
 
-def rewrap(node: Node, *, authorization: str, dpop: str, url: str, body: bytes, binary: bool = False) -> Reply:
-    """One call of a client. Never raises for what the client did: it gets 401 or the uniform refusal."""
+def rewrap(
+    node: Node, *, authorization: str, dpop: str, url: str, body: bytes, binary: bool = False, hear: Hear = nobody
+) -> Reply:
+    """One call of a client. Never raises for what the client did: it gets 401 or the uniform refusal.
+
+    hear: asks members, where the charter wants them asked first.
+    """
+
+    def call(heard: frozenset[str] | None) -> Reply:
+        return _rewrap(node, authorization, dpop, url, body, heard, binary=binary)
+
+    reply = call(None)
+    return call(hear(reply.ask)) if reply.ask else reply
+
+
+def _rewrap(
+    node: Node, authorization: str, dpop: str, url: str, body: bytes, heard: frozenset[str] | None, *, binary: bool
+) -> Reply:
+    """heard: members that have just been asked; None before anybody was."""
     with node.lock:
         now, once = node.clock(), Once(node)
         if node.recovering:
@@ -86,12 +107,15 @@ def rewrap(node: Node, *, authorization: str, dpop: str, url: str, body: bytes, 
             with suppress(ReltoError):
                 once.settle()
             return Reply(status=401, body=UNAUTHENTICATED)
+        ask = _to_ask(node, asker, request, now) if heard is None else ()
+        if ask:
+            return Reply(status=503, body=RECOVERING, ask=ask)
         answers: list[tuple[str, list[Answer]]] = []
         released = ""
         for group in request.groups:
             row: list[Answer] = []
             for asked in group.asked:
-                answer, release = _one(node, asker, group.policy, asked, wrapping, now, once)
+                answer, release = _one(node, asker, group.policy, asked, wrapping, now, once, heard or frozenset())
                 row.append(answer)
                 released = released or release
             answers.append((group.id, row))
@@ -228,8 +252,34 @@ def use_once(node: Node, jti: str, until: int) -> None:
         node.store.execute("INSERT INTO used_tokens (jti, until) VALUES ($1, $2)", (jti, until))
 
 
+def _to_ask(node: Node, asker: Asker, request: access.Request, now: int) -> tuple[str, ...]:
+    """Members to ask before anything of this call leaves. Only what would be permitted asks anybody: how long a refusal
+    takes must not tell what is there."""
+    found: set[str] = set()
+    for group in request.groups:
+        for asked in group.asked:
+            try:
+                item = _item(node, group.policy)
+                missing = unheard(node, item)
+                if missing:
+                    _share(node, group.policy, asked)
+                    question = _question(asker, item, group.policy, asked, now)
+                    if judge(node.register, question).decision.answer == "permit":
+                        found |= set(missing)
+            except ReltoError:
+                continue  # refused below, with its reason in the journal
+    return tuple(sorted(found))
+
+
 def _one(
-    node: Node, asker: Asker, policy: Policy, asked: Asked, wrapping: Wrapping, now: int, once: Once
+    node: Node,
+    asker: Asker,
+    policy: Policy,
+    asked: Asked,
+    wrapping: Wrapping,
+    now: int,
+    once: Once,
+    heard: frozenset[str],
 ) -> tuple[Answer, str]:
     """One key access object: (answer, release id or empty)."""
     refused = Answer(id=asked.id)
@@ -251,6 +301,11 @@ def _one(
         if decision.answer != "permit":
             view = decision_view(node.register, question, decision)
             _journal(node, asker, named, decision.answer, view, now, decision.id)
+            return refused, ""
+        missing = unheard(node, item, heard)
+        if missing:
+            why = {"error": why_unheard(node, item, missing)}
+            _journal(node, asker, named, "undetermined", why, now, decision.id)
             return refused, ""
         release = _release(node, asker, item, policy, asked, question, decision, sight, now, once)
     except ReltoError as error:

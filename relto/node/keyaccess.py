@@ -87,6 +87,7 @@ class _Door:
             url=self.node.config.url + request.url.path,
             body=body,
             binary=binary,
+            hear=self.service.hear,
         )
         if reply.release:
             self.service.wake.set()

@@ -18,9 +18,10 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from relto import acts
-from relto.errors import Conflict, Malformed, Refused
+from relto.errors import Conflict, Malformed, Refused, Unavailable
 from relto.node import records
 from relto.node.handover import digest_of, packs_of, use_once, uses_of
+from relto.node.hearing import Hear, nobody, unheard, why_unheard
 from relto.node.node import Node
 from relto.node.people import class_bytes, person
 from relto.node.tokens import PRESENTATION_S, issuer_of_presentation, verify_presentation
@@ -59,15 +60,26 @@ class _To(Struct, frozen=True, kw_only=True):
     evidence: bytes
 
 
-def record(node: Node, asked: Telling) -> View:
+def record(node: Node, asked: Telling, hear: Hear = nobody) -> View:
     """Decides and, on a permit, writes the release. The view of the decision, with `release` (id or none) and `request`.
 
-    Raises: Refused for an item of another party, or a presentation that does not hold; Malformed, NotFound, Conflict.
+    hear: asks members, where the charter wants them asked before this label leaves.
+
+    Raises: Refused for an item of another party, or a presentation that does not hold; Unavailable for a member that
+    does not answer; Malformed, NotFound, Conflict.
     """
+    with node.lock:
+        first = () if asked.dry_run else unheard(node, node.register.item(asked.item, asked.version))
+    heard = hear(first) if first else frozenset[str]()
     with node.lock:
         node.must_not_recover()
         now = node.clock()
         item = node.register.item(asked.item, asked.version)
+        missing = () if asked.dry_run else unheard(node, item, heard)
+        if missing:
+            raise Unavailable(
+                why_unheard(node, item, missing), hint="undetermined until they answer; `relto sync` says who does"
+            )
         if item.party != node.me:
             raise Refused(
                 f"`{asked.item}` is an item of `{item.party}`", hint="whose releases stand in its own ledger: ask there"

@@ -22,7 +22,7 @@ from starlette.routing import BaseRoute
 
 from relto.errors import EXIT_ERROR, Fatal, Malformed, ReltoError, Unavailable
 from relto.node import config as settings
-from relto.node import home
+from relto.node import hearing, home
 from relto.node.app import Service
 from relto.node.config import Config
 from relto.node.desk import SOCKET
@@ -209,6 +209,7 @@ async def keep_up(service: Service) -> None:
     node, told = service.node, 0
     shown: dict[str, str] = {}
     with http_client(service.ca) as client:
+        service.hear = hearing.by(node, client)
         while True:
             service.wake.clear()
             moved = 0
