@@ -43,6 +43,7 @@ Govern
 Hand over
   seal FILE --item I -o F.tdf · open F.tdf -o FILE · verify ANYTHING
   release record WHO ITEM --method oral|visual|physical · release present|note|list   what is told, shown, handed over
+  release refusals · release refusal ID   what key access refused, why, and what would change it today
 Run
   node init|invite|join|serve|doctor|backup|restore|recover · bundle export|import
   person add|list · login · sync · audit [--records itar] · ledger verify|show|proof|policy|export

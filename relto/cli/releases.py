@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import msgspec
 from relto.cli.main import common, emit, node_dir
 from relto.cli.show import decision_lines, table
 from relto.errors import Malformed, NotFound, Refused
-from relto.node import records, views
+from relto.node import journal, records, views
 from relto.node.asking import item_name
 from relto.node.desk import desk
 from relto.node.home import open_node
@@ -62,6 +63,12 @@ def add(commands: Any) -> None:
     noted.add_argument("notes", metavar="FIELD=VALUE", nargs="+", help=known)
     noted.set_defaults(call=_note)
     common(verbs.add_parser("list", help="releases by this party and to it")).set_defaults(call=_list)
+    past = common(verbs.add_parser("refusals", help="keys that this node refused, from its private journal"))
+    past.add_argument("--last", metavar="N", type=int, default=50, help="the newest so many; at most 1000")
+    past.set_defaults(call=_refusals)
+    why = common(verbs.add_parser("refusal", help="why one was refused, and what would change it today"))
+    why.add_argument("id", metavar="ID", help="of the row or of its decision, eight characters or more")
+    why.set_defaults(call=_refusal)
 
 
 def _record(options: argparse.Namespace) -> int:
@@ -162,6 +169,49 @@ def _list(options: argparse.Namespace) -> int:
     )
     emit(views.listing(register, node.clock(), rows), as_json=options.json, lines=lines)
     return 0
+
+
+def _refusals(options: argparse.Namespace) -> int:
+    if not 1 <= options.last <= journal.READ_MAX:
+        raise Malformed(f"--last is from 1 to {journal.READ_MAX}", where="--last")
+    node = open_node(node_dir(options))
+    found = journal.refusals(node, options.last)
+    lines = table(
+        [(one.id[:8], _time(one.at), one.answer, one.item[:48], one.organisation, one.pseudonym) for one in found],
+        ("refusal", "at (UTC)", "answer", "item", "organisation", "person"),
+    )
+    rows = [{**views.plain(one), "body": None} for one in found]
+    emit(
+        views.listing(node.register, node.clock(), rows),
+        as_json=options.json,
+        lines=lines if found else ["nothing was refused here"],
+    )
+    return 0
+
+
+def _refusal(options: argparse.Namespace) -> int:
+    node = open_node(node_dir(options))
+    one = journal.refusal(node, options.id)
+    now = journal.today(node, one)
+    lines = [
+        f"refusal {one.id}, {_time(one.at)} UTC: {one.answer}",
+        f"  {one.pseudonym} of {one.organisation} ({one.party}) asked for {one.item[:200]}",
+    ]
+    if "error" in one.body:
+        lines.append(f"  {one.body['error']}")
+    for finding in one.body.get("findings", ()):
+        if finding["value"] != "yes" and "/" not in finding["rule"]:
+            code = f" {finding['code']}" if finding.get("code") else ""
+            lines.append(f"  {finding['rule']} is {finding['value']}:{code} [{finding['cite'] or finding['clause']}]")
+    if now is not None:
+        lines.append(f"today: {now['answer']}")
+        lines += [f"  would change it: {change['needs']} ({change['from']})" for change in now["changes"]]
+    emit({**views.plain(one), "today": now}, as_json=options.json, lines=lines)
+    return 0
+
+
+def _time(at: int) -> str:
+    return dt.datetime.fromtimestamp(at / 1000, dt.UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 # ---- records and notices as files

@@ -6,7 +6,7 @@ The order of `rewrap` is the protocol (contracts of the design, section 6):
                     neither used before
     for what        the policy names a registered item of this ledger, or the answer is the uniform refusal; the share
                     unwraps and is bound to that policy, or the answer is the same
-    may they        decide(register, question) on a sight that an own acknowledge names
+    may they        the decision on a sight that an own acknowledge names
     heard           members that the charter has asked first for this label were asked, or it is undetermined
     write           release act, signed head, private evidence and retry row: one transaction. Durable
     only now        the share is wrapped to the client's session key
@@ -41,7 +41,7 @@ from relto.node.views import decision_view
 from relto.package import access
 from relto.package.access import Answer, Asked
 from relto.package.manifest import Policy
-from relto.release import Decision, Question, date_of, decide
+from relto.release import Decision, Question, date_of
 from relto.release.decide import judge
 
 RETRY_MS = 600_000
@@ -296,7 +296,7 @@ def _one(
     try:
         sight = node.sight()
         question = _question(asker, item, policy, asked, now)
-        decision = decide(node.register, question)
+        decision = judge(node.register, question).decision
         decision_id = decision.id
         if decision.answer != "permit":
             view = decision_view(node.register, question, decision)

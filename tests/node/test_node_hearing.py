@@ -7,10 +7,10 @@ import msgspec
 import pytest
 import world
 
-from relto import acts
-from relto.errors import Refused, Unavailable
+from relto.errors import NotFound, Refused, Unavailable
 from relto.node import hearing, releasing
 from relto.node.client import Gathering
+from relto.node.journal import refusal, refusals, today
 from relto.node.peers import http_client
 from relto.node.sealing import seal_item
 from relto.package import open_sealed, read
@@ -134,7 +134,6 @@ def test_a_release_without_a_file_asks_too(live):
 
 def test_a_denial_signed_a_moment_ago_stops_it(live, sealed):
     """Nobody has fetched the revocation when the key is asked for. Last: it ends what the others rest on."""
-    aus = live.nodes["aus"]
     held = next(
         one for one in live.register("aus").attestations if one.terms.claim == "organisation" and one.party == "aus"
     )
@@ -146,5 +145,14 @@ def test_a_denial_signed_a_moment_ago_stops_it(live, sealed):
         opened(live, sealed)
     assert releases(live) == before
     assert next(one for one in live.register("gbr").attestations if one.act == held.act).revoked
-    assert journal(live)[0] == "deny"
-    assert isinstance(aus.register, acts.Register)
+    newest = refusals(live.nodes["gbr"], 10)[0]
+    assert (newest.answer, newest.item) == ("deny", f"{kit.ITEM}@1")
+    assert refusal(live.nodes["gbr"], newest.id[:8]) == newest
+    assert refusal(live.nodes["gbr"], newest.decision[:12]).decision == newest.decision
+    assert newest.body["changes"] == [], "the caller was not kept waiting for it"
+    now = today(live.nodes["gbr"], newest)
+    assert (now["answer"], now["id"]) == ("deny", newest.decision)
+    assert {change["from"] for change in now["changes"]} == {"aus"}
+    for unknown in ("deadbeef", "x", "%%%%%%%%%"):
+        with pytest.raises(NotFound):
+            refusal(live.nodes["gbr"], unknown)
