@@ -261,7 +261,7 @@ class Shares:
 
     PARTS = (
         ("tokens", "relto.node.handover", "_authenticated"), ("tokens", "relto.node.handover", "_request"),
-        ("unwrap", "relto.node.handover", "_share"), ("decision", "relto.node.handover", "decide"),
+        ("unwrap", "relto.node.handover", "_share"), ("decision", "relto.node.handover", "judge"),
         ("sight", "relto.node.node.Node", "sight"), ("ledger and disk", "relto.node.node.Node", "write"),
         ("proof for the client", "relto.node.handover", "_evidence_for"),
         ("all", "relto.node.handover", "rewrap"),
