@@ -182,7 +182,7 @@ def ask_witness(node: Node, party: str, client: httpx.Client) -> bool:
                         raise Malformed(f"the witness of `{party}` answers with more than {COSIGNATURES_MAX} bytes")
                 return Answer(status=answer.status_code, body=bytes(data), kind=answer.headers.get("content-type", ""))
         except httpx.HTTPError as error:
-            raise Unavailable(f"the witness of `{party}` does not answer: {type(error).__name__}") from error
+            raise Unavailable(f"the witness of `{party}` does not answer: {_silence(error)}") from error
 
     return node.collect(party, post)
 
@@ -208,8 +208,15 @@ def exchange(
             return answer.status_code, bytes(data)
     except httpx.HTTPError as error:
         raise Unavailable(
-            f"`{who}` does not answer at {url.partition('?')[0]}: {type(error).__name__}", hint="is its node running?"
+            f"`{who}` does not answer at {url.partition('?')[0]}: {_silence(error)}", hint="is its node running?"
         ) from error
+
+
+def _silence(error: Exception) -> str:
+    """What became of a call, without the names of a library."""
+    if isinstance(error, httpx.TimeoutException):
+        return "no answer in time"
+    return "no connection" if isinstance(error, httpx.ConnectError) else "the connection broke off"
 
 
 def _named(data: bytes, status: int, who: str) -> ReltoError:
