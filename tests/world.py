@@ -216,6 +216,13 @@ class World:
         return decide(self.nodes[party].register, question)
 
 
+def attest(world: World, party: str, number: int) -> str:
+    """A unilateral act that all members may read, each number another one."""
+    return world.act(
+        party, "attest", about=f"{party}/works", claim="facility", term=acts.Term(since=f"2026-01-{number + 1:02}")
+    )
+
+
 def check(world: World) -> None:
     """Every ledger and mirror recomputed from its bytes; mirrors are prefixes; registers agree where both may see."""
     for node in world.nodes.values():

@@ -7,7 +7,7 @@ import shutil
 
 import msgspec
 import pytest
-from world import DATA, Link, World, check
+from world import DATA, Link, attest, check
 
 from relto import acts
 from relto.charter import Pin, format_parties
@@ -20,37 +20,11 @@ from relto.node.home import open_node
 MEMBERS = ("gbr", "usa", "aus")
 
 
-def attest(world, party, number):
-    return world.act(
-        party, "attest", about=f"{party}/works", claim="facility", term=acts.Term(since=f"2026-01-{number + 1:02}")
-    )
-
-
-@pytest.fixture(scope="module")
-def founded(tmp_path_factory):
-    root = tmp_path_factory.mktemp("carried")
-    world = World(root / "world")
-    for party in MEMBERS:
-        world.start(party, party)
-    world.found(*MEMBERS)
-    for node in world.nodes.values():
-        node.store.close()
-    return root / "world", world.time, world._draws
-
-
 @pytest.fixture
-def world(founded, tmp_path):
-    """Three founded members with directories of their own, that meet no more."""
-    source, time, draws = founded
-    shutil.copytree(source, tmp_path / "world")
-    world = World(tmp_path / "world")
-    world.time, world._draws = time, draws
-    for party in MEMBERS:
-        world.nodes[party] = open_node(tmp_path / "world" / party, write=True, clock=world.clock, random=world.random)
+def world(world):
+    """Members that meet no more."""
     world.cut = {(one, other) for one in MEMBERS for other in MEMBERS if one != other}
-    yield world
-    for node in world.nodes.values():
-        node.store.close()
+    return world
 
 
 def export(node, to, out, **options):

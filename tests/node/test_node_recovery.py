@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from world import Link, World, check
+from world import Link, World, attest, check
 
 from relto import acts
 from relto.errors import Conflict, Forged, Malformed, NotFound, Refused, ReltoError
@@ -17,39 +17,6 @@ from relto.node.home import open_node
 from relto.store import KeyFiles, Sqlite
 
 MEMBERS = ("gbr", "usa", "aus")
-
-
-def attest(world, party, number):
-    """A unilateral act that all members may read."""
-    return world.act(
-        party, "attest", about=f"{party}/works", claim="facility", term=acts.Term(since=f"2026-01-{number + 1:02}")
-    )
-
-
-@pytest.fixture(scope="module")
-def founded(tmp_path_factory):
-    root = tmp_path_factory.mktemp("recovery")
-    world = World(root / "world")
-    for party in MEMBERS:
-        world.start(party, party)
-    world.found(*MEMBERS)
-    for node in world.nodes.values():
-        node.store.close()
-    return root / "world", world.time, world._draws
-
-
-@pytest.fixture
-def world(founded, tmp_path):
-    """Three founded members, each test with directories of its own."""
-    source, time, draws = founded
-    shutil.copytree(source, tmp_path / "world")
-    world = World(tmp_path / "world")
-    world.time, world._draws = time, draws
-    for party in MEMBERS:
-        world.nodes[party] = open_node(tmp_path / "world" / party, write=True, clock=world.clock, random=world.random)
-    yield world
-    for node in world.nodes.values():
-        node.store.close()
 
 
 def backup_key(world, party):

@@ -8,9 +8,8 @@ import shutil
 import msgspec
 import pytest
 from test_node_edges import certificate
-from world import Link, World
+from world import Link, attest
 
-from relto import acts
 from relto.cli import run
 from relto.errors import Forged, Malformed, ReltoError, Unavailable
 from relto.node import config as settings
@@ -20,37 +19,6 @@ from relto.node.home import open_node
 from relto.node.watch import standings
 
 MEMBERS = ("gbr", "usa", "aus")
-
-
-def attest(world, party, number):
-    return world.act(
-        party, "attest", about=f"{party}/works", claim="facility", term=acts.Term(since=f"2026-01-{number + 1:02}")
-    )
-
-
-@pytest.fixture(scope="module")
-def founded(tmp_path_factory):
-    root = tmp_path_factory.mktemp("watch")
-    world = World(root / "world")
-    for party in MEMBERS:
-        world.start(party, party)
-    world.found(*MEMBERS)
-    for node in world.nodes.values():
-        node.store.close()
-    return root / "world", world.time, world._draws
-
-
-@pytest.fixture
-def world(founded, tmp_path):
-    source, time, draws = founded
-    shutil.copytree(source, tmp_path / "world")
-    world = World(tmp_path / "world")
-    world.time, world._draws = time, draws
-    for party in MEMBERS:
-        world.nodes[party] = open_node(tmp_path / "world" / party, write=True, clock=world.clock, random=world.random)
-    yield world
-    for node in world.nodes.values():
-        node.store.close()
 
 
 def standing(world, of, at="gbr"):
