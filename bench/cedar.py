@@ -58,7 +58,7 @@ def world(seed=20261124):
     every = tuple(map(made.code, (*made.MEMBERS, *made.OTHERS)))
     for n in range(ITEMS):
         owner = made.MEMBERS[n % 3]
-        level = int(rng.choice(4, p=[0.6, 0.2, 0.17, 0.03]))
+        level = int(rng.choice(4, p=[0.68, 0.17, 0.125, 0.025]))
         states = every if rng.random() < 0.96 else tuple(sorted(rng.choice(every, 4, replace=False)))
         row = (int(rng.integers(made.PROJECTS)), owner, states, level)
         item, more, _ = made.kind(n, row, int(rng.choice(3, p=[0.8, 0.15, 0.05])), rng.random() < 0.93, -1)
