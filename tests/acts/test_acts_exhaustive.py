@@ -178,11 +178,11 @@ def test_all_histories_with_two_entries_in_each_ledger():
 @pytest.mark.slow
 def test_histories_with_up_to_four_entries_in_each_ledger():
     """As far as the time goes: with four in each there are more states than any machine visits one by one."""
-    space = Space(Real, 4)
-    states, decided, problem = space.search(time.monotonic() + float(os.environ.get("RELTO_SOAK_S", "600")) / 4)
+    space, seconds = Space(Real, 4), float(os.environ.get("RELTO_SOAK_S", "600")) / 4
+    states, decided, problem = space.search(time.monotonic() + seconds)
     print(f"\nslot rule: complete up to {space.depth} entries in all, {states} states, {decided} decided, 0 violations")
     assert not problem
-    assert space.depth >= 4
+    assert space.depth >= (4 if seconds >= 100 else 2), "how far it comes is a matter of the time it is given"
 
 
 @pytest.mark.slow

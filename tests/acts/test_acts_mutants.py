@@ -67,7 +67,7 @@ MUTANTS = [
     ),
     (
         "P8", "a root is signed that two computations do not agree on", "ledger/log.py",
-        "        if _push_again(old.edge, leaves) != edge:\n", "        if False:\n",
+        "        if _push_again(before, leaves) != edge:\n", "        if False:\n",
         "tests/ledger/test_ledger_log.py::test_a_bit_that_flips_on_the_way_into_the_tree_is_never_signed",
     ),
     (
@@ -129,6 +129,12 @@ def test_a_rule_taken_out_is_noticed(row, tmp_path):
     )
     assert run.returncode == 1, run.stdout[-2000:] + run.stderr[-2000:]
     assert " failed" in run.stdout
+
+
+def test_each_rule_still_has_its_line():
+    """A rule that was rewritten takes its mutant with it: said at once, not by the next soak."""
+    lost = [f"{row[2]}: {row[3]!r}" for row in MUTANTS if (ROOT / "relto" / row[2]).read_text().count(row[3]) != 1]
+    assert not lost
 
 
 def test_the_table_changes_what_is_run(tmp_path):
