@@ -635,8 +635,12 @@ class Charter(msgspec.Struct, frozen=True, kw_only=True):
 
     def asks_first(self, levels: Iterable[Level]) -> bool:
         """Does the charter want the members asked for their heads before something with these levels leaves?"""
+        return bool(self.asking_clause(levels))
+
+    def asking_clause(self, levels: Iterable[Level]) -> str:
+        """The clause that wants them asked; empty when none does."""
         held = tuple(levels)
-        return any(one.ask_first and self._fits(one, held, None) for one in self.freshness)
+        return next((one.clause for one in self.freshness if one.ask_first and self._fits(one, held, None)), "")
 
     def _fits(self, one: Freshness, held: tuple[Level, ...], party: str | None) -> bool:
         if party is not None and one.parties and party not in one.parties:

@@ -33,7 +33,7 @@ def unheard(node: Node, item: ItemState, heard: frozenset[str] = frozenset()) ->
 def why_unheard(node: Node, item: ItemState, parties: tuple[str, ...]) -> str:
     charter = node.register.charter
     assert charter is not None
-    clause = next(one.clause for one in charter.freshness if one.ask_first)
+    clause = charter.asking_clause(item.label.levels)
     levels = ", ".join(map(str, item.label.levels))
     return f"the charter (clause {clause}) asks the members before {levels} leaves, and {', '.join(parties)} did not answer"
 

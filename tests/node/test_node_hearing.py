@@ -15,7 +15,9 @@ from relto.node.peers import http_client
 from relto.node.sealing import seal_item
 from relto.package import open_sealed, read
 
+# The first is for another label: the clause that is named must be the one that asked.
 ASKED = """freshness:
+- {ledgers: all, levels: [GBR TOP SECRET], limit: 7 days, ask_first: true, clause: 5.3.8, basis: assumption}
 - ledgers: all
   levels: [GBR OFFICIAL-SENSITIVE]
   limit: 7 days
