@@ -68,6 +68,7 @@ class Service:
     def public(self, web: Callable[[Service], list[BaseRoute]] | None = None) -> Starlette:
         """web: further routes, for pages; they stand in another room and are handed in."""
         routes = [
+            *authzen.of_node(self.node).routes(),  # asked more often than anything else, and matched in this order
             Route("/healthz", self.health),
             Route("/readyz", self.ready),
             Route("/metrics", self.metrics),
@@ -88,7 +89,6 @@ class Service:
             Route("/api/v1/opened", self.plain(self.opened), methods=["POST"]),
             *keyaccess.routes(self),
             shelf.route(lambda: Path(self.node.store.path).parent),
-            *authzen.of_node(self.node).routes(),
             *(web(self) if web is not None else []),
         ]
         handlers: dict[Any, Any] = {404: self.nothing, 405: self.nothing, Fatal: self.stopping}
