@@ -215,28 +215,29 @@ class _Edge:
         given = dict(scope["headers"])
         known = given.get(b"x-request-id")
         headers = [] if known is None else [(b"x-request-id", known)]
-        if not self.of.allows(given.get(b"authorization", b"")):
+        if self.of.allows(given.get(b"authorization", b"")):
+            status, kind, data = await self._answer(given.get(b"content-type", b""), receive)
+        else:
+            status, kind, data = 401, _TEXT, b"a key is asked for"
             headers.append((b"www-authenticate", b'Bearer realm="relto"'))
-            return await _send(send, 401, _TEXT, headers, b"a key is asked for")
+        length = (b"content-length", b"%d" % len(data))
+        await send({"type": "http.response.start", "status": status, "headers": [length, kind, *headers]})
+        await send({"type": "http.response.body", "body": data})
+
+    async def _answer(self, content_type: bytes, receive: Receive) -> tuple[int, _Header, bytes]:
         try:
-            body = _read(given.get(b"content-type", b""), await _bytes(receive))
+            body = _read(content_type, await _bytes(receive))
             if self.single and self.of.answerer.quick(_object(body, "context")):
                 answer = self.handler(body)
             else:
                 answer = await run_in_threadpool(self.handler, body)
         except ReltoError as error:
-            return await _send(send, error.http_status, _TEXT, headers, str(error).encode())
-        await _send(send, 200, _JSON, headers, msgspec.json.encode(answer))
+            return error.http_status, _TEXT, str(error).encode()
+        return 200, _JSON, msgspec.json.encode(answer)
 
 
-_JSON, _TEXT = (b"content-type", b"application/json"), (b"content-type", b"text/plain; charset=utf-8")
 _Header = tuple[bytes, bytes]
-
-
-async def _send(send: Send, status: int, kind: _Header, headers: list[_Header], body: bytes) -> None:
-    length = (b"content-length", b"%d" % len(body))
-    await send({"type": "http.response.start", "status": status, "headers": [length, kind, *headers]})
-    await send({"type": "http.response.body", "body": body})
+_JSON, _TEXT = (b"content-type", b"application/json"), (b"content-type", b"text/plain; charset=utf-8")
 
 
 async def _bytes(receive: Receive) -> bytes:
