@@ -1,6 +1,6 @@
 """The same rules asked backwards: everyone who may have an item, everything a recipient may have.
 
-The kernel decides once for each pair of classes (`kernel.py`); here its answers become rows. Answers name people of
+The kernel decides once for each pair of classes (`kernel`); here its answers become rows. Answers name people of
 other parties only as declared classes with head counts: complete means complete over declared rosters.
 
 Lists are whole or say that they go on: a page has the count of all, and the place after which the next one begins.

@@ -1,389 +1,46 @@
-"""Decisions by class, for whole catalogues at once: behind check, bulk, who, what, impact and as-of.
-
-Every rule declares the facts it reads. For one rule, items that agree in exactly those facts are one class, and so are
-recipients; the rule runs once for each pair of such classes, and what it found is kept (`Cell`). All else is gathering:
-an item class is the tuple of its classes under every rule, an answer the least of what the rules found. A law is asked
-leaf by leaf in the same way, and its tests put together over whole columns.
-
-* One truth: a cell runs the very rule that `judge` runs, on one item and one recipient of the class.
-* A cell remembers what it read of the register (`World`). `after(register)` keeps every cell whose readings are as they
-  were, and so one act touches only the classes that it concerns.
-* Items have dense numbers in label order: those of one class lie side by side. Their names stand apart, in order, with
-  one permutation each way.
-
-Arrays: `int8` answers (0 deny, 1 undetermined, 2 permit), `int32` classes and numbers.
-
-Source: contracts of the design, sections 4, 11, 12; facts of the design on attainable limits; spec/decision.md,
-"Classes".
-"""
+"""Decisions for one register on one day, asked in one way; and the kernels that are kept."""
 
 from __future__ import annotations
 
-import hashlib
-import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
-import msgspec
 import numpy as np
-from msgspec import UNSET, UnsetType
 from numpy.typing import NDArray
 
-from relto.acts import ItemState, LicenceState, RecipientClass, Register, RegisterItem
-from relto.charter import Charter
+from relto.acts import ItemState, RecipientClass, Register
 from relto.errors import NotFound
-from relto.law import Fact, Finding, Need, Three, outline
-from relto.law.condition import AllOf, AnyOf, ClearOf, Not, See, Test
+from relto.law import Finding, Three, outline
+from relto.law.condition import AllOf, AnyOf, ClearOf, Not, Test
 from relto.release.catalogue import Part, Rows, name_of
-from relto.release.decide import OfLaw, conclude, ends_of, judge, of_law, run_denied, run_rule, terms_of
-from relto.release.facts import (
-    ITEM_SIDE,
-    Case,
-    Someone,
-    Thing,
-    charter_of,
-    gone_from,
-    is_gone,
-    law_reads,
-    made_of,
-    text_on,
+from relto.release.decide import ends_of, judge, of_law, run_denied, run_rule
+from relto.release.facts import ITEM_SIDE, Case, Thing, charter_of, law_reads, made_of, text_on
+from relto.release.kernel.classes import Classes, Recipients
+from relto.release.kernel.explained import Filling, Known, RowItem, keep, keep_plain
+from relto.release.kernel.factors import (
+    STOPS,
+    WITH_USED,
+    Cell,
+    Factor,
+    Key,
+    Run,
+    by_denied,
+    by_licence,
+    by_nothing,
+    by_rule,
+    by_stops,
+    by_test,
 )
-from relto.release.limits import limited_by, rules_of
-from relto.release.question import (
-    Answer,
-    Decision,
-    Method,
-    Question,
-    date_of,
-    day_before,
-    fact_row,
-    id_text,
-    is_conjunct,
-)
-from relto.release.rules import (
-    BEFORE_LAW,
-    DENIED,
-    FRESH,
-    LEDGERS,
-    OWNER,
-    SUSPENSIONS,
-    Rule,
-    Stop,
-    ledgers,
-    recalls,
-    retired,
-    suspensions,
-)
-from relto.release.search import place_of, usual, usual_purpose
+from relto.release.kernel.lists import Listed
+from relto.release.kernel.shape import ANSWERS, NOT_YET, PERMIT, THINGS, Asking, Bytes, Numbers, of_item
+from relto.release.limits import rules_of
+from relto.release.question import Answer, Decision, Question, date_of
+from relto.release.rules import BEFORE_LAW, DENIED, FRESH, LEDGERS, OWNER, Rule, ledgers
+from relto.release.search import usual, usual_purpose
 from relto.release.world import Reading, World, world_of
 
-Bytes = NDArray[np.int8]
-Numbers = NDArray[np.int32]
-ANSWERS: Final[tuple[Answer, ...]] = ("deny", "undetermined", "permit")
-RANK: Final = {Three.NO: 0, Three.UNKNOWN: 1, Three.YES: 2}
-NOT_YET: Final = 127  # a cell nobody has asked for
-PERMIT: Final = 2
-THINGS: Final = 1024  # items whose facts are kept at hand
 DECIDED: Final = 4096  # explained decisions that are kept whole
 PINNED: Final = 256  # classes that hold on to earlier registers, before all is computed anew
-PLACE, PURPOSE = "place.access", "transfer.purpose"
-
-
-class Asking(NamedTuple):
-    """How a question is put for many pairs. Empty: the project's first purpose, the recipient party's own place."""
-
-    purpose: str = ""
-    place: str = ""
-    method: Method = "key"
-
-
-class Cell(NamedTuple):
-    """What one rule found for one pair of classes, and what it read of the register to find it."""
-
-    value: int
-    readings: tuple[Reading, ...]
-    found: Any = None
-
-
-Run = Callable[[Case], tuple[int, Any]]
-Key = tuple[int, int, int]  # item class and recipient class under a rule, whose law reaches
-
-
-class Split:
-    """The classes of a catalogue under some facts of items.
-
-    subs: class of the catalogue -> class under these facts; firsts: a class of the catalogue for each of these.
-    """
-
-    def __init__(self, names: tuple[str, ...], subs: Numbers, firsts: Numbers) -> None:
-        self.names, self.subs, self.firsts = names, subs, firsts
-
-    def widened(self, columns: Mapping[str, Numbers]) -> Split:
-        """For one class that was added to the catalogue, the last."""
-        same = np.ones(len(self.subs), dtype=bool)
-        for name in self.names:
-            column = columns[name]
-            same &= column[: len(same)] == column[-1]
-        at = int(np.argmax(same)) if len(same) else 0
-        if len(same) and same[at]:
-            return Split(self.names, np.append(self.subs, self.subs[at]), self.firsts)
-        subs = np.append(self.subs, np.int32(len(self.firsts)))
-        return Split(self.names, subs, np.append(self.firsts, np.int32(len(self.subs))))
-
-
-class Factor:
-    """One rule over item classes and recipient classes, each by the facts that the rule reads.
-
-    rows: class of recipient -> what the rule found, by item class under it.
-    """
-
-    def __init__(self, id_: str, sides: Iterable[str], run: Run, usual: bool) -> None:  # noqa: FBT001
-        sides = tuple(dict.fromkeys(sides))
-        self.id, self.run = id_, run
-        self.of_item = tuple(one for one in sides if _of_item(one, usual=usual))
-        self.of_rest = tuple(one for one in sides if not _of_item(one, usual=usual))
-        self.cells: dict[Key, Cell] = {}
-        self.rows: dict[int, Bytes] = {}
-        self.open: set[int] = set()  # rows with something still to be found
-        self.shared = False  # with the kernel of another register, until one of them writes
-        self.people: dict[int, int] = {}  # class of each recipient under this rule
-        self.split = Split((), np.zeros(0, np.int32), np.zeros(0, np.int32))
-
-    @property
-    def subs(self) -> Numbers:
-        return self.split.subs
-
-    @property
-    def firsts(self) -> Numbers:
-        return self.split.firsts
-
-    def over(self, split: Split) -> None:
-        """The same rule over the classes of a later catalogue."""
-        more = len(split.firsts) - len(self.split.firsts)
-        self.split = split
-        if more and self.rows:
-            self.own()
-            fill = np.full(more, NOT_YET, dtype=np.int8)
-            self.rows = {key: np.concatenate((row, fill)) for key, row in self.rows.items()}
-            self.open = set(self.rows)
-
-    def fork(self) -> Factor:
-        """The same for another register: what both hold is copied when one of them writes."""
-        made = object.__new__(Factor)
-        made.__dict__.update(self.__dict__)
-        made.shared = self.shared = True
-        return made
-
-    def own(self) -> None:
-        if self.shared:
-            self.cells, self.rows, self.open, self.shared = self.cells.copy(), self.rows.copy(), set(self.open), False
-
-    def forget(self, keys: Iterable[Key]) -> None:
-        self.own()
-        for key in keys:
-            if self.cells.pop(key, None) is not None and key[1] in self.rows:
-                row = self.rows[key[1]] = self.rows[key[1]].copy()
-                row[key[0]] = NOT_YET
-                self.open.add(key[1])
-
-
-def _of_item(name: str, *, usual: bool) -> bool:
-    return name.startswith(ITEM_SIDE) or (usual and name == PURPOSE)
-
-
-class Classes:
-    """Item classes as columns: for each fact that something reads, the number of its view."""
-
-    def __init__(self, names: tuple[str, ...]) -> None:
-        groups = _grouped(names)
-        self.names = tuple(name for held, _ in groups for name in held)
-        self._groups, self._plain = groups, frozenset(groups[0][0]) if groups else frozenset()
-        self._alike: dict[Any, list[int]] = {}
-        self.views: dict[str, dict[Any, int]] = {name: {} for name in names}
-        self.known: dict[bytes, int] = {}
-        self.items: list[ItemState] = []  # one of each
-        self.columns: dict[str, Numbers] = {name: np.zeros(0, np.int32) for name in names}
-        self._rows: list[list[int]] = []  # since the columns were made
-
-    def __len__(self) -> int:
-        return len(self.items)
-
-    def of(self, thing: Thing, item: ItemState, purpose: str) -> int:
-        """The class of an item, a new one if no item was like it."""
-        stated = alike(thing.world, item)
-        row: list[int] = []
-        for names, named in self._groups:
-            # What no act names has the same facts as all that are stated alike.
-            key = (
-                None
-                if stated is None or named(thing.world, item)
-                else (names[:1], stated if names[0] in self._plain else ())
-            )
-            part = self._alike.get(key) if key is not None else None
-            if part is None:
-                part = [self._number(thing, name, purpose) for name in names]
-                if key is not None:
-                    self._alike[key] = part
-            row += part
-        packed = hashlib.blake2b(np.array(row, dtype=np.int32).tobytes(), digest_size=16).digest()
-        if packed not in self.known:
-            self.known[packed] = len(self.items)
-            self.items.append(item)
-            self._rows.append(row)
-        return self.known[packed]
-
-    def _number(self, thing: Thing, name: str, purpose: str) -> int:
-        view = purpose if name == PURPOSE else view_of(thing, name)
-        numbers = self.views[name]
-        return numbers.setdefault(view, len(numbers))
-
-    def close(self) -> None:
-        """Columns from rows; again after classes were added."""
-        if self._rows:
-            more = np.array(self._rows, dtype=np.int32)
-            self.columns = {name: np.concatenate((self.columns[name], more[:, n])) for n, name in enumerate(self.names)}
-            self._rows = []
-
-    def reorder(self, order: Sequence[int]) -> None:
-        """order: for each new number the old one."""
-        new = {old: number for number, old in enumerate(order)}
-        self.items = [self.items[old] for old in order]
-        self.known = {key: new[old] for key, old in self.known.items()}
-        self.columns = {name: column[np.array(order, dtype=np.int32)] for name, column in self.columns.items()}
-
-    def split(self, names: tuple[str, ...]) -> Split:
-        """Classes under these facts only."""
-        key, top = np.zeros(len(self), dtype=np.int64), 1
-        for name in names:
-            size = max(len(self.views[name]), 1)
-            if top > 2**62 // size:
-                found, key = np.unique(key, return_inverse=True)
-                top = len(found)
-            key, top = key.reshape(-1) * size + self.columns[name], top * size
-        _, firsts, subs = np.unique(key, return_index=True, return_inverse=True)
-        return Split(names, subs.astype(np.int32).reshape(-1), firsts.astype(np.int32))
-
-    def fork(self) -> Classes:
-        made = Classes(self.names)
-        made.views = {name: dict(numbers) for name, numbers in self.views.items()}
-        made.known, made.items, made.columns = dict(self.known), list(self.items), self.columns
-        return made
-
-
-# Of two items that agree in all but these no fact of `Thing` differs, as long as no act names one of them.
-_IDENTITY: Final = frozenset(
-    {"v", "author", "log", "at", "readers", "partnership", "under", "item", "version", "opaque", "title", "label"}
-)
-_STATED: Final = tuple(name for name in RegisterItem.__struct_fields__ if name not in _IDENTITY)
-
-
-def alike(world: World, item: ItemState) -> Any:
-    """What is stated of an item; None where more than that and the acts that name it makes up its facts."""
-    facts = item.facts
-    if world.disputes or item.retired or facts.derived:
-        return None
-    stated = [getattr(facts, name) for name in _STATED]
-    return (item.party, item.label, *(tuple(sorted(one.items())) if isinstance(one, dict) else one for one in stated))
-
-
-Named = Callable[[World, ItemState], bool]
-_NAMED: Final[tuple[tuple[tuple[str, ...], Named], ...]] = (
-    (("item.judged/", "item.approved"), lambda world, item: bool(world.determinations(item.id, item.version))),
-    (("item.licences/", "item.draws"), lambda world, item: bool(world.licences(item.id))),
-    (("item.recalled",), lambda world, item: bool(world.recalls(item.id, item.version))),
-)
-
-
-def _grouped(names: Iterable[str]) -> list[tuple[tuple[str, ...], Named]]:
-    """Facts by the acts that make them: first those that are stated."""
-    by_act = tuple(start for starts, _ in _NAMED for start in starts)
-    groups: list[tuple[tuple[str, ...], Named]] = [
-        (tuple(name for name in names if not name.startswith(by_act)), lambda world, item: False)
-    ]
-    groups += [(tuple(name for name in names if name.startswith(starts)), named) for starts, named in _NAMED]
-    return [(held, named) for held, named in groups if held]
-
-
-def view_of(thing: Thing, name: str) -> Any:
-    """What rules can tell of a fact of an item: not on which act it rests, but whether the key of that is disputed."""
-    fact = thing.fact(name)
-    value: Any = None if isinstance(fact.value, UnsetType) else (fact.value,)
-    if name.startswith("item.licences/"):
-        law, authority = name.removeprefix("item.licences/").split("/")
-        value = tuple(_terms(thing, one) for one in licences_of(thing, law, authority))
-    elif name == "item.draws":
-        named = sorted(one.act for one in thing.world.licences(thing.id))
-        value = tuple(sorted((named.index(act), organisation) for act, organisation in thing.draws()))
-    elif name == "item.parts" and thing.parts:
-        value = tuple((one.act, one.id, one.version, one.facts.owners) for one in thing.parts)
-    under = not isinstance(fact.rests_on, UnsetType) and thing.world.disputed(fact.rests_on)
-    return (value, fact.says, fact.by, fact.until, fact.why, under)
-
-
-def licences_of(thing: Thing, law: str, authority: str) -> tuple[LicenceState, ...]:
-    return tuple(sorted(thing.licences(law, authority), key=lambda one: one.act))
-
-
-def _terms(thing: Thing, one: LicenceState) -> Any:
-    """What a licence says, apart from the items it names and the act that grants it."""
-    terms, world = one.terms, thing.world
-    drawn = tuple(sorted(who for act, who in thing.draws() if act == one.act))
-    stopped = bool(one.revoked) or is_gone(world, one.party, thing.day)
-    what = (one.party, terms.holder, terms.recipients, terms.term, terms.quantity, terms.value, terms.provisos)
-    return (what, one.used, one.spent, drawn, terms.licence, stopped, world.disputed(one.act))
-
-
-class Recipients:
-    """Recipient classes: what rules can tell of a recipient, and where it reads."""
-
-    def __init__(self, world: World, charter: Charter, asking: Asking, date: str, names: tuple[str, ...]) -> None:
-        self.world, self.charter, self.asking, self.date, self.names = world, charter, asking, date, names
-        # Several may ask at once. A number is given away by `setdefault` after all that belongs to it is written; one
-        # that another was faster with is a hole.
-        self._count = itertools.count()
-        self.known: dict[tuple[Any, ...], int] = {}
-        self.firsts: dict[int, RecipientClass] = {}
-        self.places: dict[int, str] = {}
-        self._views: dict[int, dict[str, Any]] = {}
-        self._subs: dict[tuple[Any, ...], int] = {}
-        self._by_id: dict[int, tuple[RecipientClass, int]] = {}
-
-    def number(self, to: RecipientClass) -> int:
-        """The class of a recipient; asked again with the same object it is found by that."""
-        held = self._by_id.get(id(to))
-        if held is not None and held[0] is to:
-            return held[1]
-        place = self.asking.place or place_of(self.charter, to.party)
-        views = self._view(to, place)
-        key = tuple(views.values())
-        number = self.known.get(key)
-        if number is None:
-            mine = next(self._count)
-            self.firsts[mine], self.places[mine], self._views[mine] = to, place, views
-            number = self.known.setdefault(key, mine)
-        if len(self._by_id) >= THINGS:
-            self._by_id.clear()
-        self._by_id[id(to)] = (to, number)
-        return number
-
-    def _view(self, to: RecipientClass, place: str) -> dict[str, Any]:
-        someone = Someone(self.world, self.charter, to, self.date)
-        found: dict[str, Any] = {}
-        for name in self.names:
-            if name == PLACE:
-                found[name] = place
-            elif name.startswith(("recipient.", "place.")):
-                fact = someone.fact(name)
-                value: Any = None if isinstance(fact.value, UnsetType) else (fact.value,)
-                found[name] = (value, fact.says, fact.by, fact.until, fact.why, fact.rests_on)
-        return found
-
-    def sub(self, names: tuple[str, ...], number: int) -> int:
-        """The class under a rule that reads these facts of recipients."""
-        views = self._views[number]
-        key = (names, *(views.get(name) for name in names))
-        known = self._subs.get(key)
-        return self._subs.setdefault(key, next(self._count)) if known is None else known
 
 
 class Law(NamedTuple):
@@ -394,24 +51,6 @@ class Law(NamedTuple):
     whole: Factor
     licensed: tuple[tuple[str, Factor], ...]
     names: tuple[str, ...]  # facts of recipients that it reads
-
-
-class Known(NamedTuple):
-    """What is kept of a rule for a pair of classes: for other items of the class only the acts are exchanged.
-
-    text: the rows of the decision id, cut where acts of the item stand. slots: by finding, which of its facts are
-    which of `facts`. Numbers in `text` and `facts` are places in `tokens`.
-    """
-
-    value: int
-    findings: tuple[Finding, ...]
-    tokens: tuple[Token, ...]  # which acts of the item it rests on
-    facts: tuple[tuple[Fact, int], ...]
-    slots: tuple[tuple[int, tuple[tuple[int, int], ...]], ...]
-    text: tuple[bytes | int, ...]
-    ends: tuple[str, ...]
-    named: str  # the item that its words name, if they name one
-    law: OfLaw | None = None
 
 
 # What a law's own answer reads, whatever its text does.
@@ -441,24 +80,24 @@ class Kernel:
         for one in self.charter.jurisdictions:
             sides |= law_reads(self.world, one.id, self.date) | EVERY_LAW
         reads = tuple(sorted(sides))
-        self.classes = Classes(tuple(one for one in reads if _of_item(one, usual=usual)))
-        rest = tuple(one for one in reads if not _of_item(one, usual=usual))
+        self.classes = Classes(tuple(one for one in reads if of_item(one, usual=usual)))
+        rest = tuple(one for one in reads if not of_item(one, usual=usual))
         self.recipients = Recipients(self.world, self.charter, asking, self.date, rest)
         self.factors: dict[str, Factor] = {}
         for rule in (*BEFORE_LAW, *last):
-            self._factor(rule.id, rule.sides, _by_rule(rule))
+            self._factor(rule.id, rule.sides, by_rule(rule))
         self.shown_plain = tuple(self.factors.values())
         self.plain = self.shown_plain
         self.stopping = tuple(
-            self._factor(f"denied {n}", sides, _by_stops(stops)) for n, (sides, stops) in enumerate(STOPS)
+            self._factor(f"denied {n}", sides, by_stops(stops)) for n, (sides, stops) in enumerate(STOPS)
         )
         self.plain += self.stopping
         clause = self.charter.suspension.clause
         nothing = Finding(rule="denied", clause=clause, value=Three.YES)
-        self._unstopped = _keep_plain(nothing)
-        self._factor("denied", DENIED, _by_denied)
-        self._factor("ledgers", LEDGERS, _by_stops(ledgers))
-        self._factor("fresh", FRESH.sides, _by_rule(FRESH))
+        self._unstopped = keep_plain(nothing)
+        self._factor("denied", DENIED, by_denied)
+        self._factor("ledgers", LEDGERS, by_stops(ledgers))
+        self._factor("fresh", FRESH.sides, by_rule(FRESH))
         self.laws = tuple(self._law(one) for one in sorted(one.id for one in self.charter.jurisdictions))
         self.pinned: dict[int, Thing] = {}  # classes whose item was of them in an earlier register
         self.behind: dict[Reading, set[tuple[Reading, ...]]] = {}  # the sets of readings that a reading is part of
@@ -640,12 +279,12 @@ class Kernel:
         pack = adopted.pack if adopted is not None else None
         granted = tuple(name for name in (pack.facts if pack else ()) if name.startswith("licensed."))
         licensed = tuple(
-            (name, self._factor(f"{id_}/{name}", made_of(name, id_), _by_licence(id_, name))) for name in granted
+            (name, self._factor(f"{id_}/{name}", made_of(name, id_), by_licence(id_, name))) for name in granted
         )
         plain = {
             side for name in (pack.facts if pack else ()) if name not in granted for side in made_of(name, id_)
         } | EVERY_LAW
-        whole = self._factor(f"law.{id_}", plain, _by_nothing)
+        whole = self._factor(f"law.{id_}", plain, by_nothing)
         tree = None
         if pack is not None:
             says = outline(pack, self.date)
@@ -666,7 +305,7 @@ class Kernel:
             return self._compiled(law, test.whole)
         sides = {side for name in test.names() for side in made_of(name, law)}
         id_ = f"{law}/{len(self.factors)}"
-        return ("leaf", self._factor(id_, sides, _by_test(law, test)))
+        return ("leaf", self._factor(id_, sides, by_test(law, test)))
 
     def _column(self, tree: Any, to: int, at: NDArray[np.intp] | None) -> Any:
         """Values of a compiled test for item classes: an array, or one number for all."""
@@ -810,9 +449,9 @@ class Kernel:
         if self.large is None or self.table is None or rank < 0:
             raise NotFound(f"no item `{item}@{version}`", hint="`relto item list` shows the catalogue")
         number = int(self.large.class_by_rank[rank])
-        return self._explained(number, self.recipients.number(to), to, _Row(self.table, rank, item, version))
+        return self._explained(number, self.recipients.number(to), to, RowItem(self.table, rank, item, version))
 
-    def _explained(self, item: int, to: int, asked: RecipientClass, thing: Thing | _Row) -> Decision:
+    def _explained(self, item: int, to: int, asked: RecipientClass, thing: Thing | RowItem) -> Decision:
         if self.world.disputes or self.direct[item]:
             return self._judged(asked, to, thing)
         founds = [self._kept(one, item, to, 0) for one in self.shown_plain]
@@ -825,14 +464,14 @@ class Kernel:
         stopped = self._kept_denied(item, to, code)
         seen = self._kept(self.factors["fresh"], item, to, code)
         cut = len(BEFORE_LAW)
-        filling = _Filling(self, item, to, thing)
+        filling = Filling(self, item, to, thing)
         for one in (*founds[:cut], stopped, seen, *laws, *founds[cut:]):
             filling.add(one)
         return filling.decision(
             self._question(item, to, asked, thing.id, thing.version), [one.law for one in laws if one.law]
         )
 
-    def _judged(self, asked: RecipientClass, to: int, thing: Thing | _Row) -> Decision:
+    def _judged(self, asked: RecipientClass, to: int, thing: Thing | RowItem) -> Decision:
         assert isinstance(thing, Thing), "a row with orders or approvals of its own is held as an item"
         place = self.recipients.places[to]
         item = self.register.item(thing.id, thing.version)
@@ -847,7 +486,7 @@ class Kernel:
             rule = self.rules.get(factor.id)
             found = ((run_denied(case, ()) if rule is None else run_rule(case, rule)).finding,)
             self._rests(case, ("", key))
-            known = self._known[key] = _keep(found, tuple(ends_of(found)), case.thing, case.thing.id)
+            known = self._known[key] = keep(found, tuple(ends_of(found)), case.thing, case.thing.id)
         return known
 
     def _kept_denied(self, item: int, to: int, code: int) -> Known:
@@ -867,7 +506,7 @@ class Kernel:
             case = self.case(item, to)
             says = of_law(case, law.id)
             self._rests(case, ("", key))
-            known = self._known[key] = _keep(says.findings, says.ends, case.thing, "", says)
+            known = self._known[key] = keep(says.findings, says.ends, case.thing, "", says)
         return known
 
     def sub(self, factor: Factor, to: int) -> int:
@@ -1017,238 +656,6 @@ class Kernel:
             )
 
 
-class _Row:
-    """A row of a table, where an explanation asks an item for its acts."""
-
-    def __init__(self, table: Rows, row: int, item: str, version: int) -> None:
-        self.table, self.row, self.id, self.version = table, row, item, version
-
-    def act(self, token: Token) -> str:
-        return self.table.own_act(token, self.row) or self.table.registered_by(self.row)
-
-
-Token = tuple[str, ...]  # which act of an item: ("register",), ("judged", law, authority, condition, n) …
-_OF_LABEL: Final = frozenset({"item.levels", "item.releasable", "item.tags", "item.classified"})
-
-
-def _token(fact: Fact, rule: str, thing: Thing) -> Token | None:
-    """Which act of the item a fact rests on; None where it rests on something else."""
-    name = fact.name
-    if isinstance(fact.rests_on, UnsetType) or ".attested." in name:
-        return None
-    if name in _OF_LABEL:
-        return ("label",)
-    if name == "item.retired":
-        return ("retired",)
-    if name.startswith(ITEM_SIDE) or name == "transfer.value":
-        return ("register",)
-    law = rule.removeprefix("law.").partition("/")[0]
-    if name.startswith("determined."):
-        authority, _, condition = name.removeprefix("determined.").rpartition(".")
-        acts = [one.act for one in thing.judged(law, authority, condition)]
-        return ("judged", law, authority, condition, str(acts.index(fact.rests_on)))
-    if name.startswith("limited."):
-        law, authority, condition = limited_by(name)
-        acts = [one.act for one in thing.judged(law, authority, condition)]
-        return ("judged", law, authority, condition, str(acts.index(fact.rests_on)))
-    if name.startswith("licensed."):
-        return ("licensed", law, name)
-    return None
-
-
-def act_of_thing(thing: Thing, token: Token) -> str:
-    """The act itself, for an item."""
-    kind, *words = token
-    if kind == "judged":
-        law, authority, condition, n = words
-        return thing.judged(law, authority, condition)[int(n)].act
-    if kind == "licence":
-        law, authority, n = words
-        return licences_of(thing, law, authority)[int(n)].act
-    return thing.act(kind)
-
-
-def _keep(
-    findings: tuple[Finding, ...], ends: tuple[str, ...], first: Thing, item: str, law: OfLaw | None = None
-) -> Known:
-    """Findings about an item of a class, cut where they speak of its own acts."""
-    tokens: dict[Token, int] = {}
-    facts: dict[int, tuple[int, Fact, int]] = {}  # by identity: (place, fact, token)
-    slots: list[tuple[int, tuple[tuple[int, int], ...]]] = []
-    text: list[bytes | int] = []
-    buffer = b""
-    for n, one in enumerate(findings):
-        marks: dict[int, int] = {}
-        for k, fact in enumerate(one.facts):
-            token = _token(fact, one.rule, first)
-            if token is not None:
-                marks[k] = tokens.setdefault(token, len(tokens))
-                facts.setdefault(id(fact), (len(facts), fact, marks[k]))
-        if marks:
-            slots.append((n, tuple((k, facts[id(one.facts[k])][0]) for k in marks)))
-        buffer += (b"," if n else b"") + msgspec.json.encode([one.rule, one.value.value])[:-1] + b",["
-        rows = sorted((fact_row(fact), marks.get(k, -1)) for k, fact in enumerate(one.facts))
-        for k, (row, at) in enumerate(rows):
-            buffer += b"," if k else b""
-            if at < 0:
-                buffer += msgspec.json.encode(row)
-            else:
-                text += [buffer + msgspec.json.encode(row[:2])[:-1] + b',"', at]
-                buffer = b'"]'
-        buffer += b"]]"
-    return Known(
-        value=min(RANK[one.value] for one in findings if is_conjunct(one)),
-        findings=findings,
-        tokens=tuple(tokens),
-        facts=tuple((fact, at) for _, fact, at in facts.values()),
-        slots=tuple(slots),
-        text=(*text, buffer),
-        ends=ends,
-        named=item if item and any(item in need.needs for one in findings for need in one.needs) else "",
-        law=law,
-    )
-
-
-def _keep_plain(finding: Finding) -> Known:
-    """A finding without facts."""
-    text = msgspec.json.encode([finding.rule, finding.value.value, []])
-    return Known(RANK[finding.value], (finding,), (), (), (), (text,), (), "")
-
-
-def _renamed(finding: Finding, old: str, new: str) -> Finding:
-    """The same needs, about another item of the class."""
-    needs = tuple(
-        Need(
-            needs=one.needs.replace(old, new),
-            of=one.of,
-            kind=one.kind,
-            detail={key: new if word == old else word for key, word in one.detail.items()},
-        )
-        for one in finding.needs
-    )
-    return msgspec.structs.replace(finding, needs=needs)
-
-
-class _Filling:
-    """One decision, put together from what is kept of its rules."""
-
-    def __init__(self, kernel: Kernel, item: int, to: int, thing: Thing | _Row) -> None:
-        self.kernel, self.item, self.to, self.thing = kernel, item, to, thing
-        self.findings: list[Finding] = []
-        self.text: list[bytes] = []
-        self.ends: list[str] = []
-        self.value = PERMIT
-        self._acts: dict[Token, str] = {}
-
-    def _act(self, token: Token) -> str:
-        known = self._acts.get(token)
-        if known is None:
-            real = token
-            if token[0] == "licensed":
-                _, law, name = token
-                n = self.kernel.cell(self.kernel.factors[f"{law}/{name}"], self.item, self.to).found[1]
-                real = ("licence", law, name.removeprefix("licensed."), str(n))
-            held = self.thing
-            known = self._acts[token] = held.act(real) if isinstance(held, _Row) else act_of_thing(held, real)
-        return known
-
-    def add(self, known: Known) -> None:
-        if known.named and known.named != self.thing.id:
-            known = known._replace(findings=tuple(_renamed(one, known.named, self.thing.id) for one in known.findings))
-        self.value = min(self.value, known.value)
-        self.ends += known.ends
-        if not known.tokens:
-            self.findings += known.findings
-            self.text.append(known.text[0])  # type: ignore[arg-type]
-            return
-        acts = [self._act(token) for token in known.tokens]
-        self.text.append(b"".join([one if isinstance(one, bytes) else acts[one].encode() for one in known.text]))
-        made = [
-            Fact(
-                name=one.name, value=one.value, says=one.says, by=one.by, rests_on=acts[at], until=one.until, why=one.why
-            )
-            for one, at in known.facts
-        ]  # fmt: skip
-        findings = list(known.findings)
-        for n, marks in known.slots:
-            one, facts = findings[n], list(findings[n].facts)
-            for k, at in marks:
-                facts[k] = made[at]
-            findings[n] = Finding(
-                rule=one.rule, clause=one.clause, value=one.value, facts=tuple(facts),
-                deny_code=one.deny_code, cite=one.cite, needs=one.needs,
-            )  # fmt: skip
-        self.findings += findings
-
-    def decision(self, question: Question, laws: Sequence[OfLaw]) -> Decision:
-        answer = ANSWERS[self.value]
-        gone = gone_from(self.kernel.world, self.kernel.classes.items[self.item].party) if answer == "permit" else ""
-        ends = [*self.ends, *([day_before(gone)] if gone else [])]
-        text = id_text(question, answer, b",".join(self.text), self.kernel.charter.engine)
-        digest = hashlib.sha256(text).hexdigest()
-        owed = terms_of(self.kernel.charter, question.purpose)
-        return conclude(answer, tuple(self.findings), [one.law for one in laws], ends, digest, owed)
-
-
-# ---- how a rule runs in a cell --------------------------------------------------------------------------------------
-
-
-# The parts of `denied` that ask for less than the whole: an answer over columns is the least of them.
-STOPS: Final[tuple[tuple[tuple[str, ...], Callable[[Case], Iterable[Stop]]], ...]] = (
-    (SUSPENSIONS, suspensions),
-    (("item.recalled", "item.owner", "recipient.party"), recalls),
-    (("item.retired", "item.owner"), retired),
-)
-WITH_USED: Final = frozenset({"denied", "ledgers", "fresh"})  # these ask whose law reaches
-
-
-def _by_rule(rule: Rule) -> Run:
-    """The value only: the words are found when they are asked for."""
-
-    def run(case: Case) -> tuple[int, None]:
-        return RANK[run_rule(case, rule).finding.value], None
-
-    return run
-
-
-def _by_denied(case: Case) -> tuple[int, None]:
-    """Without disputed keys: where there are any, every pair is judged by itself."""
-    return RANK[run_denied(case, ()).finding.value], None
-
-
-def _by_stops(stops: Callable[[Case], Iterable[Stop]]) -> Run:
-    def run(case: Case) -> tuple[int, None]:
-        return (RANK[Three.NO] if any(True for _ in stops(case)) else RANK[Three.YES]), None
-
-    return run
-
-
-def _by_nothing(case: Case) -> tuple[int, None]:
-    raise AssertionError("a whole law is asked leaf by leaf")
-
-
-def _by_test(law: str, test: Test) -> Callable[[Case], tuple[int, Any]]:
-    def run(case: Case) -> tuple[int, None]:
-        return RANK[See(lambda name: case.fact(name, law)).value(test)], None
-
-    return run
-
-
-def _by_licence(law: str, name: str) -> Run:
-    """The number of what a law hears about licences, the one that counts, and whether that settles it."""
-    views: dict[Any, int] = {}
-    count = itertools.count()
-
-    def run(case: Case) -> tuple[int, Any]:
-        fact = case.fact(name, law)
-        held = [one.act for one in licences_of(case.thing, law, name.removeprefix("licensed."))]
-        n = held.index(fact.rests_on) if fact.rests_on in held else -1
-        view = (str(fact.value), fact.says, fact.by, fact.until, fact.why)
-        return views.setdefault(view, next(count)), (fact, n, fact.value is not UNSET)
-
-    return run
-
-
 def _every(register: Register, names: Iterable[str]) -> Iterator[ItemState]:
     """All versions, retired ones too: they may be asked about, and are listed nowhere."""
     for name in names:
@@ -1286,35 +693,6 @@ def _unlike(old: Iterable[Any], new: Iterable[Any]) -> Iterator[Any]:
 
 # ---- lists ----------------------------------------------------------------------------------------------------------
 
-
-class Listed:
-    """The items of some classes: counted at once, named page by page in the order of names."""
-
-    def __init__(self, kernel: Kernel, classes: NDArray[np.intp]) -> None:
-        self.kernel, self.classes = kernel, classes
-        self._numbers: list[Numbers | None] = [None, None]
-
-    def __len__(self) -> int:
-        return sum(int(part.sizes[self.classes].sum()) for part in self.kernel.parts)
-
-    def numbers(self, n: int = -1) -> Numbers:
-        """Dense numbers, ascending: in label order. n: of which part; the last is the largest."""
-        held = self._numbers[n]
-        if held is None:
-            held = self._numbers[n] = self.kernel.parts[n].numbers(self.classes)
-        return held
-
-    def page(self, limit: int, after: bytes = b"") -> list[bytes]:
-        """At most so many names, in their order, beyond one of them."""
-        found: list[bytes] = []
-        for n, part in enumerate(self.kernel.parts):
-            beyond = int(np.searchsorted(part.names, np.bytes_(after), side="right")) - 1 if after else -1
-            ranks = part.page(self.numbers(n), beyond, limit)
-            found += part.names[ranks].tolist()
-        return sorted(found)[:limit]
-
-
-# ---- kernels that are kept ------------------------------------------------------------------------------------------
 
 KEPT: Final = 4
 _kept: dict[tuple[str, str, Asking], Kernel] = {}
