@@ -37,6 +37,18 @@ TRACKED = tracked()
 PAGES = [path for path in TRACKED if path.suffix == ".md"]
 
 
+TOP = {
+    *(".ci", ".gitignore", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md"),
+    *("SECURITY.md", "bench", "docs", "pyproject.toml", "relto", "requirements", "spec", "tests"),
+}
+
+
+def test_nothing_that_a_run_leaves_behind_is_in_the_repository():
+    assert {path.relative_to(ROOT).parts[0] for path in TRACKED} <= TOP
+    left = [path for path in TRACKED if path.suffix in {".key", ".sqlite", ".pub"} and "vectors" not in path.parts]
+    assert not left
+
+
 def rows(page, columns, after="# "):
     """The cells of a page's table rows that have so many, code marks taken off."""
     for line in page.read_text().partition(after)[2].splitlines():
