@@ -98,6 +98,11 @@ class World:
 
         return self._index("recalls", rows).get((item, version), ())
 
+    def lists(self, item: str) -> bool:
+        """Whether the charter's list of background has this name."""
+        listed = self.register.charter.background if self.register.charter is not None else None
+        return any(one.item == item for one in listed or ())
+
     # ---- of keys
 
     @property
