@@ -28,9 +28,9 @@ from msgspec import Struct
 from relto.errors import Conflict, Fatal, Forged, Malformed, NotFound, Refused, ReltoError, Unavailable
 from relto.keys import Signer
 from relto.ledger.leaf import Opening, check_opening, commit, commitment_of
-from relto.ledger.merkle import EMPTY_ROOT, Frontier, leaf_hash, leaf_hashes
+from relto.ledger.merkle import EMPTY_ROOT, SIZE_MAX, Frontier, leaf_hash, leaf_hashes, verify_consistency
 from relto.ledger.note import Checkpoint, Verifier, check_origin, open_checkpoint, open_published, sign_checkpoint
-from relto.ledger.tiles import Tree, check_entry
+from relto.ledger.tiles import Tree, check_entries
 
 APPEND_MAX: Final = 4096  # entries in one commit of a log
 EXTEND_MAX: Final = 1 << 20  # entries that a mirror takes in one commit
@@ -98,11 +98,27 @@ class Shelf(Protocol):
         """Replace the head and add leaves from `expected_size` on, openings and statements: all or nothing.
 
         Durable when this returns. An opening that is there already is left alone. hashes: the leaf hashes that another
-        party's head has proven, so that a mirror need not compute them again; None: the shelf computes its own.
+        party's head has proven, so that a mirror need not compute them again; None: the shelf computes its own. In a
+        mirror that has staged entries the leaves are those after them, and the stage ends.
 
-        Raises: Conflict when the stored size is not `expected_size`, or a statement meets a constraint; Fatal when
-        the outcome is unknown.
+        Raises: Conflict when the stored size is not `expected_size`, an opening belongs to no entry, or a statement
+        meets a constraint; Fatal when the outcome is unknown.
         """
+        ...
+
+    def staged(self, origin: str) -> Head | None:
+        """What a mirror holds beyond its head; `note` is the checkpoint that it is on its way to."""
+        ...
+
+    def stage(
+        self,
+        head: Head,
+        expected_size: int,
+        leaves: Sequence[bytes],
+        openings: Sequence[Opening],
+        hashes: Sequence[bytes],
+    ) -> None:
+        """Add to what a mirror holds beyond its head, from `expected_size` on; otherwise as `append`."""
         ...
 
 
@@ -291,10 +307,10 @@ def extend_mirror(
 ) -> Head:
     """Store what a log has grown by, once it is proven to have only grown.
 
-    new_leaves: all entries from the stored size to the checkpoint's; hashes: their leaf hashes as the log's level 0
-    tiles give them, by which a damaged entry can be named; seen: the time of now (ms UTC); post_quantum: the ML-DSA-44
-    half of the log key, which must have signed too; cosigners: whose lines are kept. With an equal size only openings,
-    cosignatures and `seen` are new. Also refills an own log that was lost.
+    new_leaves: all entries from the stored size, or from where `grow_mirror` came to, to the checkpoint's; hashes:
+    their leaf hashes as the log's level 0 tiles give them, by which a damaged entry can be named; seen: the time of now
+    (ms UTC); post_quantum: the ML-DSA-44 half of the log key, which must have signed too; cosigners: whose lines are
+    kept. With an equal size only openings, cosignatures and `seen` are new. Also refills an own log that was lost.
 
     Raises: Forged naming origin and sizes, nothing stored; NotFound when there is no such mirror; Malformed; those of
     `Shelf.append`.
@@ -308,26 +324,86 @@ def extend_mirror(
         raise Forged(
             f"`{origin}` signed two trees of size {to.size}", hint="keep both checkpoints: they are a fork proof"
         )
-    if len(new_leaves) > EXTEND_MAX or head.size + len(new_leaves) != to.size:
-        raise Malformed(f"{len(new_leaves)} entries do not lead `{origin}` from size {head.size} to {to.size}")
-    if head.edge.root() != head.root:
-        raise Forged(
-            f"the stored mirror of `{origin}` is damaged at size {head.size}", hint="`relto ledger verify` says where"
-        )
-    for leaf in new_leaves:
-        check_entry(leaf)
-    computed = leaf_hashes(new_leaves)
-    edge = head.edge.extend(computed)
+    stood = head if to.size == head.size else _stood(shelf, head)
+    if len(new_leaves) > EXTEND_MAX or stood.size + len(new_leaves) != to.size:
+        raise Malformed(f"{len(new_leaves)} entries do not lead `{origin}` from size {stood.size} to {to.size}")
+    computed, edge = _extended(stood, new_leaves)
     if edge.root() != to.root:
-        raise _differs(head, to, computed, hashes)
-    for index, salt, envelope in openings:
-        leaf = new_leaves[index - head.size] if head.size <= index < to.size else _leaf(shelf, head, index)
-        check_opening(leaf, salt, envelope, where=f"{origin} entry {index}")
+        raise _differs(stood, to, computed, hashes)
+    _check_each(shelf, stood, new_leaves, openings)
     stored = Head(
         origin=origin, size=to.size, root=to.root, note=opened.note(), frontier=edge.hashes, seen=max(seen, head.seen)
     )
     shelf.append(stored, head.size, new_leaves, openings, beside, computed)
     return stored
+
+
+def grow_mirror(
+    shelf: Shelf,
+    verifier: Verifier,
+    checkpoint_note: bytes,
+    new_leaves: Sequence[bytes],
+    proof: Sequence[bytes],
+    openings: Sequence[Opening] = (),
+    *,
+    post_quantum: Verifier | None = None,
+    cosigners: Sequence[Verifier] = (),
+) -> Head:
+    """Store a part of what a log has grown by, on the way to a checkpoint that is further than one commit.
+
+    The head stays where it is until `extend_mirror` takes the last part. new_leaves: the entries after those that are
+    here; proof: that the tree which ends with them begins the checkpoint's. One goes to the first checkpoint that one
+    set out for, so that no checkpoint which a log signed is passed over. Returns where the mirror stands now.
+
+    Raises: as `extend_mirror`.
+    """
+    opened = open_published(checkpoint_note, verifier, post_quantum, cosigners)
+    to, origin = opened.checkpoint, opened.checkpoint.origin
+    stood = _stood(shelf, _head(shelf, origin))
+    if stood.note and shelf.staged(origin) is not None:
+        first = open_checkpoint(stood.note, verifier).checkpoint
+        if first != to:
+            raise Conflict(f"the mirror of `{origin}` is on its way to size {first.size}", hint="go there first")
+    size = stood.size + len(new_leaves)
+    if not 0 < len(new_leaves) <= EXTEND_MAX or size >= to.size:
+        raise Malformed(f"{len(new_leaves)} entries are no part of the way of `{origin}` to size {to.size}")
+    computed, edge = _extended(stood, new_leaves)
+    try:
+        verify_consistency(edge.size, edge.root(), to.size, to.root, proof)
+    except Forged as error:
+        raise Forged(
+            f"the entries {stood.size}..{size - 1} of `{origin}` do not stand under its checkpoint of size {to.size}:"
+            " damaged on the way, or a fork"
+        ) from error
+    _check_each(shelf, stood, new_leaves, openings)
+    staged = Head(origin=origin, size=size, root=edge.root(), note=opened.note(), frontier=edge.hashes)
+    shelf.stage(staged, stood.size, new_leaves, openings, computed)
+    return staged
+
+
+def _stood(shelf: Shelf, head: Head) -> Head:
+    """How far the entries of a mirror go: to its head, or beyond it while it grows."""
+    return shelf.staged(head.origin) or head
+
+
+def _extended(stood: Head, new_leaves: Sequence[bytes]) -> tuple[list[bytes], Frontier]:
+    """The hashes of the new entries, and the edge after them."""
+    if len(stood.frontier) != stood.size.bit_count() or stood.edge.root() != stood.root:
+        raise Forged(
+            f"the stored mirror of `{stood.origin}` is damaged at size {stood.size}",
+            hint="`relto ledger verify` says where",
+        )
+    check_entries(new_leaves)
+    computed = leaf_hashes(new_leaves)
+    return computed, stood.edge.extend(computed)
+
+
+def _check_each(shelf: Shelf, stood: Head, new_leaves: Sequence[bytes], openings: Sequence[Opening]) -> None:
+    """Each opening against its leaf, new or stored. Raises: Forged; NotFound where there is no such entry."""
+    stop = stood.size + len(new_leaves)
+    for index, salt, envelope in openings:
+        leaf = new_leaves[index - stood.size] if stood.size <= index < stop else _leaf(shelf, stood, index)
+        check_opening(leaf, salt, envelope, where=f"{stood.origin} entry {index}")
 
 
 def _differs(head: Head, to: Checkpoint, computed: Sequence[bytes], hashes: Sequence[bytes] | None) -> ReltoError:
@@ -392,9 +468,12 @@ def _check(shelf: Shelf, head: Head, verifier: Verifier, since: Frontier) -> Rep
             return bad(f"the stored head of `{origin}` is not the one that its checkpoint signs")
     if size < since.size:
         return bad(f"`{origin}` had {since.size} entries when it was verified last, and has {size}")
+    # What a growing mirror holds beyond its head is checked with it, from where the head ends.
+    staged = shelf.staged(origin)
+    last = size if staged is None else max(size, staged.size)
     edge = since
-    for start in range(since.size, size, _CHUNK):
-        stop = min(start + _CHUNK, size)
+    for start in _starts(since.size, size, last):
+        stop = min(start + _CHUNK, size if start < size else last)
         leaves, kept = shelf.leaves(origin, start, stop), shelf.hashes(origin, start, stop)
         computed = leaf_hashes(leaves)
         if computed != kept:
@@ -406,15 +485,29 @@ def _check(shelf: Shelf, head: Head, verifier: Verifier, since: Frontier) -> Rep
         if len(computed) != stop - start:
             return bad(f"entry {start + len(computed)} of `{origin}` is missing", start + len(computed))
         edge = edge.extend(computed)
-    if edge.root() != head.root:
-        from_where = f"the entries of `{origin}` do not give the root that its checkpoint signs"
-        return bad(from_where if not since.size else f"{from_where}, beginning from the {since.size} verified last")
-    if edge.hashes != head.frontier:
-        return bad(f"the stored edge of `{origin}` is not that of its entries")
+        if stop == size and (problem := _off_the_head(head, edge, since)):
+            return bad(problem)
+    if size == since.size and (problem := _off_the_head(head, since, since)):
+        return bad(problem)
+    if staged is not None and last > size and edge.hashes != staged.frontier:
+        return bad(f"the entries of `{origin}` beyond its head are not those that were proven")
     # A writer may have committed since the head was read; if it has not, no commit accounts for this entry.
-    if shelf.leaves(origin, size, size + 1) and _head(shelf, origin).size == size:
-        return bad(f"entry {size} of `{origin}` lies beyond its head", size)
+    if shelf.leaves(origin, last, last + 1) and _head(shelf, origin).size == size and shelf.staged(origin) == staged:
+        return bad(f"entry {last} of `{origin}` lies beyond its head", last)
     return Report(origin=origin, size=size, since=since.size)
+
+
+def _starts(since: int, size: int, last: int) -> list[int]:
+    """Where the pieces of entries [since, size) and [size, last) begin."""
+    return [*range(since, size, _CHUNK), *range(size, last, _CHUNK)]
+
+
+def _off_the_head(head: Head, edge: Frontier, since: Frontier) -> str:
+    """What is wrong with a head whose entries end in this edge, or an empty text."""
+    if edge.root() != head.root:
+        from_where = f"the entries of `{head.origin}` do not give the root that its checkpoint signs"
+        return from_where if not since.size else f"{from_where}, beginning from the {since.size} verified last"
+    return f"the stored edge of `{head.origin}` is not that of its entries" if edge.hashes != head.frontier else ""
 
 
 def _check_openings(shelf: Shelf, sound: Report) -> Report:
@@ -429,6 +522,10 @@ def _check_openings(shelf: Shelf, sound: Report) -> Report:
                 problem = f"the opening of entry {index} of `{origin}` does not hold: {error.message}"
                 return Report(origin=origin, size=size, since=since, problem=problem, index=index)
         count += len(openings)
+    beyond = shelf.openings(origin, _stood(shelf, _head(shelf, origin)).size, SIZE_MAX)
+    if beyond and _head(shelf, origin).size == size:
+        problem = f"the opening of entry {beyond[0][0]} of `{origin}` belongs to no entry"
+        return Report(origin=origin, size=size, since=since, problem=problem, index=beyond[0][0])
     return Report(origin=origin, size=size, since=since, openings=count)
 
 

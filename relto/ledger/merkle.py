@@ -104,7 +104,9 @@ class Frontier(Struct, frozen=True, kw_only=True):
 
     def extend(self, leaf_hashes: Iterable[bytes]) -> Frontier:
         """The edge after many more leaves, joined level by level: faster than `push`, and another way to its result."""
-        row = [check_hash(value) for value in leaf_hashes]
+        row = list(leaf_hashes)
+        if not set(map(len, row)) <= {HASH_SIZE}:
+            raise Malformed(f"a leaf hash has other than {HASH_SIZE} bytes")
         size, level, edge, kept = self.size + len(row), self.size, list(self.hashes), list[bytes]()
         if len(row) < _FEW:
             for joined in row:

@@ -123,8 +123,12 @@ def encode_bundle(entries: Sequence[bytes]) -> bytes:
     """uint16 length ‖ bytes, for each entry."""
     if not 1 <= len(entries) <= TILE_WIDTH:
         raise Malformed(f"a bundle has 1..{TILE_WIDTH} entries, not {len(entries)}")
-    for entry in entries:
-        check_entry(entry)
+    check_entries(entries)
+    lengths = set(map(len, entries))
+    if len(lengths) == 1:
+        # As the leaves of one charter are.
+        length = lengths.pop().to_bytes(2, "big")
+        return length + length.join(entries)
     return b"".join(len(entry).to_bytes(2, "big") + entry for entry in entries)
 
 
@@ -153,11 +157,11 @@ def parse_hashes(data: bytes, width: int) -> list[bytes]:
     return [data[i : i + HASH_SIZE] for i in range(0, len(data), HASH_SIZE)]
 
 
-def check_entry(entry: bytes) -> bytes:
-    """The entry itself when it fits into a bundle."""
-    if len(entry) > ENTRY_MAX:
-        raise Malformed(f"an entry has at most {ENTRY_MAX} bytes, not {len(entry)}")
-    return entry
+def check_entries(entries: Sequence[bytes]) -> None:
+    """Refuses entries of which one does not fit into a bundle."""
+    longest = max(map(len, entries), default=0)
+    if longest > ENTRY_MAX:
+        raise Malformed(f"an entry has at most {ENTRY_MAX} bytes, not {longest}")
 
 
 # ── a whole log as files ──

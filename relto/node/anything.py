@@ -649,9 +649,8 @@ def _hashes_named(node: Node, wanted: bytes) -> list[Verdict]:
                     not_=["that its log signed it: a checkpoint of that size would"],
                 )
             )
-        for (index,) in node.store.query(
-            "SELECT idx FROM leaves WHERE origin = $1 AND hash = $2 ORDER BY idx LIMIT 1", (origin, wanted)
-        ):
+        index = node.store.find(origin, wanted)
+        if index is not None:
             found.append(
                 Verdict(
                     is_=f"leaf hash of entry {index} of {origin}",

@@ -271,12 +271,8 @@ class Recovery(Duties):
         return self._closed()
 
     def _closed(self) -> tuple[int, ...]:
-        rows = self.store.query(
-            "SELECT l.idx FROM leaves l LEFT JOIN openings o ON o.origin = l.origin AND o.idx = l.idx"
-            " WHERE l.origin = $1 AND o.idx IS NULL ORDER BY l.idx",
-            (self.origin,),
-        )
-        return tuple(int(row[0]) for row in rows)
+        rows = self.store.query("SELECT idx FROM openings WHERE origin = $1", (self.origin,))
+        return tuple(sorted(set(range(self._own_head().size)) - {int(row[0]) for row in rows}))
 
     def _reread(self) -> None:
         self._log, self._register = None, None

@@ -30,8 +30,9 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from relto.errors import Conflict, Fatal, Malformed, NotFound, Refused, ReltoError, Unavailable
-from relto.ledger import Beside, Head, Opening, leaf_hash
+from relto.ledger import Beside, Frontier, Head, Opening, leaf_hash
 from relto.ledger.merkle import HASH_SIZE
+from relto.store import bundles
 from relto.store.objects import sync_directory
 
 Row = tuple[Any, ...]  # SQL is an edge: what a column holds is known to whoever wrote the SELECT
@@ -171,26 +172,17 @@ class Sqlite:
                 raise Refused(
                     f"the database `{self.path}` was written by a newer relto", hint="update relto on this machine"
                 )
-            before = self._ledgers() if done else []
+            before = bundles.ledgers(self.query) if done else []
             for number, text in newest[done:]:
                 for statement in statements(text):
                     self.execute(statement)
                 self.execute("INSERT INTO schema_version (version) VALUES ($1)", (number,))
             # Oak 2022: a migration dropped rows of leaves, and the log signed what was left.
-            if done and self._ledgers() != before:
+            if done and bundles.ledgers(self.query) != before:
                 raise Refused(
                     f"moving `{self.path}` to the schema of this relto would change its ledgers: nothing was moved",
                     hint="use the relto that wrote it, and `relto ledger verify`",
                 )
-
-    def _ledgers(self) -> list[Row]:
-        """What a change of the schema must leave alone."""
-        return self.query(
-            "SELECT h.origin, h.size, h.root, h.note, h.frontier, count(l.idx), min(l.idx), max(l.idx),"
-            " sum(length(l.leaf)), (SELECT count(*) FROM openings o WHERE o.origin = h.origin)"
-            " FROM heads h LEFT JOIN leaves l ON l.origin = h.origin"
-            " GROUP BY h.origin, h.size, h.root, h.note, h.frontier ORDER BY h.origin"
-        )
 
     def _version(self) -> int:
         if not self.query("SELECT 1 FROM sqlite_master WHERE name = 'schema_version'"):
@@ -407,8 +399,33 @@ class Sqlite:
         # Ascending, each once and as many as there are places: none is missing.
         if len(values) == stop - start:
             return values
-        rows = self.query(sql.replace(" FROM", ", idx FROM", 1), (origin, start, stop))
-        return [value for place, (value, index) in enumerate(rows, start) if index == place]
+        rows = self.query(sql.replace("SELECT ", "SELECT idx, ", 1), (origin, start, stop)) if values else []
+        packed = bundles.leaves_of if column == "leaf" else bundles.hashes_of
+        return bundles.joined(rows, packed(self.query, origin, start, stop), start, stop)
+
+    def find(self, origin: str, leaf_hash: bytes) -> int | None:
+        """The first entry with this leaf hash; None when there is none."""
+        rows = self.query("SELECT min(idx) FROM leaves WHERE origin = $1 AND hash = $2", (origin, leaf_hash))
+        found = [int(index) for (index,) in rows if index is not None]
+        for first, hashes in self.query(
+            "SELECT first, hashes FROM bundles WHERE origin = $1 ORDER BY first", (origin,)
+        ):
+            at = next((i for i in range(0, len(hashes), HASH_SIZE) if hashes.startswith(leaf_hash, i)), None)
+            if at is not None:
+                found.append(first + at // HASH_SIZE)
+                break
+        return min(found, default=None)
+
+    def staged(self, origin: str) -> Head | None:
+        """As `Shelf.staged`."""
+        rows = self.query("SELECT size, frontier, note FROM growing WHERE origin = $1", (origin,))
+        if not rows:
+            return None
+        size, row, note = rows[0]
+        cut = tuple(row[at : at + HASH_SIZE] for at in range(0, len(row), HASH_SIZE))
+        # A damaged edge has no root; whoever goes on from it says so.
+        root = Frontier(size=size, hashes=cut).root() if len(cut) == size.bit_count() else b""
+        return Head(origin=origin, size=size, root=root, note=note, frontier=cut)
 
     def openings(self, origin: str, start: int, stop: int) -> list[Opening]:
         """As `Shelf.openings`."""
@@ -438,7 +455,8 @@ class Sqlite:
         hashes: Sequence[bytes] | None = None,
     ) -> None:
         """As `Shelf.append`."""
-        if expected_size + len(leaves) != head.size:
+        # A mirror may have more than its head: then the leaves are what came after that.
+        if head.size - len(leaves) < expected_size or (head.size - len(leaves) > expected_size and hashes is None):
             raise Malformed(f"{len(leaves)} leaves do not lead from size {expected_size} to {head.size}")
         if hashes is not None and len(hashes) != len(leaves):
             raise Malformed(f"{len(hashes)} hashes are not those of {len(leaves)} leaves")
@@ -470,14 +488,63 @@ class Sqlite:
         )
         if swapped != 1:
             raise self._moved(origin, expected_size)
-        self._add_leaves(origin, expected_size, leaves, list(map(leaf_hash, leaves)) if hashes is None else hashes)
+        start = head.size - len(leaves)
+        if hashes is None:
+            self._add_leaves(origin, start, leaves, list(map(leaf_hash, leaves)))
+        else:
+            if head.size > expected_size:
+                self._leave_stage(origin, expected_size, start)
+            self._add_packed(origin, start, leaves, hashes)
+        self._add_openings(origin, head.size, openings)
+        for sql, params in beside:
+            self._run(sql, tuple(params))
+
+    def stage(
+        self, head: Head, expected_size: int, leaves: Sequence[bytes], openings: Sequence[Opening],
+        hashes: Sequence[bytes],
+    ) -> None:  # fmt: skip
+        """As `Shelf.stage`."""
+        if expected_size + len(leaves) != head.size or len(hashes) != len(leaves):
+            raise Malformed(f"{len(leaves)} leaves do not lead from size {expected_size} to {head.size}")
+        with self.transaction("stage"):
+            row = (head.origin, head.size, b"".join(head.frontier), head.note)
+            stood = self.staged(head.origin)
+            if stood is None:
+                held = self.head(head.origin)
+                if held is None or held.size != expected_size:
+                    raise self._moved(head.origin, expected_size)
+                self._run("INSERT INTO growing (origin, size, frontier, note) VALUES ($1, $2, $3, $4)", row)
+            elif not self._run(
+                "UPDATE growing SET size = $2, frontier = $3, note = $4 WHERE origin = $1 AND size = $5",
+                (*row, expected_size),
+            ):
+                raise self._moved(head.origin, expected_size, stood.size)
+            self._add_packed(head.origin, expected_size, leaves, hashes)
+            self._add_openings(head.origin, head.size, openings)
+
+    def _leave_stage(self, origin: str, expected_size: int, start: int) -> None:
+        """What was stored beyond the head now stands under it."""
+        stood = self.staged(origin)
+        if (stood.size if stood else expected_size) != start:
+            raise self._moved(origin, start, stood.size if stood else expected_size)
+        if stood:
+            self._run("DELETE FROM growing WHERE origin = $1", (origin,))
+
+    def _add_openings(self, origin: str, size: int, openings: Sequence[Opening]) -> None:
+        if any(index >= size for index, _, _ in openings):
+            raise Conflict(f"an opening for `{origin}` belongs to none of its {size} entries")
         if openings:
             self._run_many(
                 "INSERT INTO openings (origin, idx, salt, envelope) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
                 [(origin, *opening) for opening in openings],
             )
-        for sql, params in beside:
-            self._run(sql, tuple(params))
+
+    def _add_packed(self, origin: str, start: int, leaves: Sequence[bytes], hashes: Sequence[bytes]) -> None:
+        """Full bundles as one row each, what lies before and behind them as a row an entry."""
+        first, last = bundles.whole_runs(start, len(leaves))
+        self._add_leaves(origin, start, leaves[: first - start], hashes[: first - start])
+        self._run_many(bundles.INSERT, bundles.packed(origin, start, leaves, hashes, (first, last)))
+        self._add_leaves(origin, last, leaves[last - start :], hashes[last - start :])
 
     def _add_leaves(self, origin: str, start: int, leaves: Sequence[bytes], hashes: Sequence[bytes]) -> None:
         """Many rows in one statement: a mirror that is filled spends its time there."""
@@ -499,14 +566,15 @@ class Sqlite:
         if whole < len(leaves):
             self._add_leaves(origin, start + whole, leaves[whole:], hashes[whole:])
 
-    def _moved(self, origin: str, expected_size: int) -> ReltoError:
+    def _moved(self, origin: str, expected_size: int, staged: int | None = None) -> ReltoError:
         head = self.head(origin)
         if head is None:
             return NotFound(
                 f"there is no log `{origin}` here", hint="a log is made once, by `relto node init` or `relto node join`"
             )
         return Conflict(
-            f"`{origin}` stands at size {head.size}, not {expected_size}", hint="another process wrote: load it again"
+            f"`{origin}` stands at size {head.size if staged is None else staged}, not {expected_size}",
+            hint="another process wrote: load it again",
         )
 
 

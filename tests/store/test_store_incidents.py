@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import sqlite3
 
 import pytest
 from test_store_sql import KEY, ORIGIN, VERIFIER, entry
@@ -23,7 +24,7 @@ from relto.ledger import log as log_module
 from relto.ledger import merkle as merkle_module
 from relto.store import Sqlite
 from relto.store import sql as sql_module
-from relto.store.sql import migrations
+from relto.store.sql import migrations, statements
 
 
 def log_of(path, size):
@@ -99,17 +100,43 @@ def test_nimbus_2018_a_bit_flips_in_the_stored_data(tmp_path):
     db.close()
 
 
+def of_version(path, version, source):
+    """A database as an older relto left it, with the ledgers of a newer one: its schema, a row an entry."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    for number, text in migrations()[:version]:
+        for statement in statements(text):
+            connection.execute(statement)
+        connection.execute("INSERT INTO schema_version (version) VALUES (?)", (number,))
+    for origin in source.origins():
+        head = source.head(origin)
+        connection.execute(
+            "INSERT INTO heads (origin, size, root, note, frontier, seen) VALUES (?, ?, ?, ?, ?, ?)",
+            (origin, head.size, head.root, head.note, b"".join(head.frontier), head.seen),
+        )
+        leaves, hashes = source.leaves(origin, 0, head.size), source.hashes(origin, 0, head.size)
+        rows = [(origin, i, leaf, hashes[i]) for i, leaf in enumerate(leaves)]
+        connection.executemany("INSERT INTO leaves (origin, idx, leaf, hash) VALUES (?, ?, ?, ?)", rows)
+        rows = [(origin, *one) for one in source.openings(origin, 0, head.size)]
+        connection.executemany("INSERT INTO openings (origin, idx, salt, envelope) VALUES (?, ?, ?, ?)", rows)
+    connection.close()
+    path.chmod(0o600)
+
+
 @pytest.mark.parametrize("version", range(1, len(migrations())))
-def test_oak_2022_each_migration_leaves_every_ledger_as_it_was(tmp_path, monkeypatch, version):
-    monkeypatch.setattr(sql_module, "migrations", lambda: migrations()[:version])
-    db, log = log_of(tmp_path / "a", 260)
+def test_oak_2022_each_migration_leaves_every_ledger_as_it_was(tmp_path, version):
+    db, log = log_of(tmp_path / "now", 260)
     before = verify_log(db, ORIGIN, VERIFIER)
     assert before.sound
-    db.close()
-    monkeypatch.undo()
+    of_version(tmp_path / "a", version, db)
+    with pytest.raises(Refused, match="another schema"):
+        Sqlite(tmp_path / "a", read_only=True)
     with Sqlite(tmp_path / "a") as again:
         assert verify_log(again, ORIGIN, VERIFIER) == before
         assert again.head(ORIGIN) == log.head
+        assert again.openings(ORIGIN, 0, 260) == db.openings(ORIGIN, 0, 260)
+        assert Log.load(again, ORIGIN, KEY).append([entry(260)]).size == 261
+        assert verify_log(again, ORIGIN, VERIFIER).openings == 261
+    db.close()
 
 
 @pytest.mark.parametrize(
