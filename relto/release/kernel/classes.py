@@ -216,6 +216,13 @@ class Recipients:
         self._by_id[id(to)] = (to, number)
         return number
 
+    def fork(self, world: World) -> Recipients:
+        """The same in a register in which something of a party is another: who is told apart by it gets a new number."""
+        made = object.__new__(Recipients)
+        made.__dict__.update(self.__dict__)
+        made.world, made._by_id = world, {}
+        return made
+
     def _view(self, to: RecipientClass, place: str) -> dict[str, Any]:
         someone = Someone(self.world, self.charter, to, self.date)
         found: dict[str, Any] = {}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -11,10 +13,10 @@ from numpy.typing import NDArray
 from relto.acts import ItemState, RecipientClass, Register
 from relto.errors import NotFound
 from relto.law import Finding, Three, outline
-from relto.law.condition import AllOf, AnyOf, ClearOf, Not, Test
+from relto.law.condition import AnyOf, Test
 from relto.release.catalogue import Part, Rows, name_of
 from relto.release.decide import ends_of, judge, of_law, run_denied, run_rule
-from relto.release.facts import ITEM_SIDE, Case, Thing, charter_of, law_reads, made_of, text_on
+from relto.release.facts import Case, Thing, charter_of, is_gone, law_reads, made_of, text_on
 from relto.release.kernel.classes import Classes, Recipients
 from relto.release.kernel.explained import Filling, Known, RowItem, keep, keep_plain
 from relto.release.kernel.factors import (
@@ -22,14 +24,17 @@ from relto.release.kernel.factors import (
     WITH_USED,
     Cell,
     Factor,
+    Joint,
     Key,
     Run,
+    by_absent,
     by_denied,
     by_licence,
     by_nothing,
     by_rule,
     by_stops,
     by_test,
+    compiled,
 )
 from relto.release.kernel.lists import Listed
 from relto.release.kernel.shape import ANSWERS, NOT_YET, PERMIT, THINGS, Asking, Bytes, Numbers, of_item
@@ -44,17 +49,25 @@ PINNED: Final = 256  # classes that hold on to earlier registers, before all is 
 
 
 class Law(NamedTuple):
-    """One jurisdiction in a kernel: its text's tests put together from leaves, or None where no text is held."""
+    """One jurisdiction in a kernel: its text's tests put together from leaves, and what findings about it go by."""
 
     id: str
-    tree: tuple[Any, Any, Any] | None  # reach, general, any of the grounds
+    answer: Factor | Joint
     whole: Factor
     licensed: tuple[tuple[str, Factor], ...]
-    names: tuple[str, ...]  # facts of recipients that it reads
 
 
 # What a law's own answer reads, whatever its text does.
 EVERY_LAW: Final = frozenset({"item.owner", "transferor.organisation", "recipient.organisation", "recipient.party"})
+
+
+def _above(joints: Iterable[Joint]) -> dict[str, set[str]]:
+    """What each rule and joint is part of, all the way up."""
+    found: dict[str, set[str]] = {}
+    for one in reversed(tuple(joints)):
+        for part in one.parts:
+            found.setdefault(part.id, set()).update({one.id}, found.get(one.id, ()))
+    return found
 
 
 class Kernel:
@@ -84,6 +97,7 @@ class Kernel:
         rest = tuple(one for one in reads if not of_item(one, usual=usual))
         self.recipients = Recipients(self.world, self.charter, asking, self.date, rest)
         self.factors: dict[str, Factor] = {}
+        self.joints: dict[str, Joint] = {}  # parts before what they are part of
         for rule in (*BEFORE_LAW, *last):
             self._factor(rule.id, rule.sides, by_rule(rule))
         self.shown_plain = tuple(self.factors.values())
@@ -99,22 +113,31 @@ class Kernel:
         self._factor("ledgers", LEDGERS, by_stops(ledgers))
         self._factor("fresh", FRESH.sides, by_rule(FRESH))
         self.laws = tuple(self._law(one) for one in sorted(one.id for one in self.charter.jurisdictions))
+        used = [self.factors["ledgers"], self.factors["fresh"]]
+        self._plainly = self._joint("plain", "all", self.plain)
+        self._lawful = self._joint("used", "used", [*(law.answer for law in self.laws), *used])
+        self.above = _above(self.joints.values())
         self.pinned: dict[int, Thing] = {}  # classes whose item was of them in an earlier register
         self.behind: dict[Reading, set[tuple[Reading, ...]]] = {}  # the sets of readings that a reading is part of
         self.resting: dict[tuple[Reading, ...], dict[tuple[str, Any], None]] = {}  # the cells that rest on such a set
         self.line = object()  # shared with kernels of later registers that number classes alike
-        self._answers: dict[int, Bytes] = {}
-        self._open: set[int] = set()  # recipients some of whose answers are to be found again
+        self._answers: dict[int, tuple[Bytes, Bytes, Bytes]] = {}  # whole, plain and lawful
+        self._open: set[int] = set()  # recipients some of whose answers may be others by now
         self._plain: dict[int, bytes] = {}
         self._decided: dict[tuple[str, int, int], tuple[RecipientClass, Decision]] = {}
-        self._laws: dict[tuple[str, int], tuple[int, Bytes, NDArray[np.bool_]]] = {}
-        self._laws_open: set[tuple[str, int]] = set()
         self._known: dict[tuple[Any, ...], Known] = {}
         self._things: dict[int, Thing] = {}
         self._load()
 
     def _factor(self, id_: str, sides: Iterable[str], run: Run) -> Factor:
         return self.factors.setdefault(id_, Factor(id_, sorted(sides), run, not self.asking.purpose))
+
+    def _joint(self, id_: str, kind: str, parts: Sequence[Factor | Joint]) -> Joint:
+        return self.joints.setdefault(id_, Joint(id_, kind, parts))
+
+    def _every_one(self) -> Iterator[Factor | Joint]:
+        yield from self.factors.values()
+        yield from self.joints.values()
 
     # ---- items
 
@@ -125,9 +148,9 @@ class Kernel:
             self._single(item)
         kinds = [self._class_of(one) for one in (self.table.kinds if self.table else ())]
         self._in_label_order(kinds)
-        self.splits = {names: self.classes.split(names) for names in {one.of_item for one in self.factors.values()}}
-        for factor in self.factors.values():
-            factor.over(self.splits[factor.of_item])
+        self.splits = {names: self.classes.split(names) for names in {one.of_item for one in self._every_one()}}
+        for one in self._every_one():
+            one.over(self.splits[one.of_item])
         self.direct = self._marked()
         self.small = self._part()
         self.large = None
@@ -254,8 +277,24 @@ class Kernel:
         reached = [law.id for n, law in enumerate(self.laws) if code >> n & 1]
         return tuple(dict.fromkeys(self.charter.jurisdiction(one).adopter for one in reached))
 
+    def row(self, one: Factor | Joint, to: int) -> Bytes:
+        """What rules find for a recipient, by item class under them."""
+        if isinstance(one, Factor):
+            return self._row(one, to)
+        sub = self.sub(one, to)
+        held = one.rows.get(sub)
+        if held is not None and sub not in one.suspect:
+            return held[0]
+        if one.kind == "used":
+            return self._used_row(one, sub, to)
+        inputs = tuple(self.row(part, to) for part in one.parts)
+        if held is not None and all(map(operator.is_, inputs, held[1])) and len(held[0]) == len(one.firsts):
+            one.own()
+            one.suspect.discard(sub)
+            return held[0]
+        return one.keep(sub, one.combined(inputs), inputs)
+
     def _row(self, factor: Factor, to: int) -> Bytes:
-        """What a rule finds for a recipient, by item class under it."""
         sub = self.sub(factor, to)
         row = factor.rows.get(sub)
         if row is not None and sub not in factor.open:
@@ -267,15 +306,46 @@ class Kernel:
             key = (int(at), sub, 0)
             known = factor.cells.get(key) or self._run(factor, key, int(factor.firsts[at]), to)
             row[at] = known.value
-        factor.rows[sub] = row
-        factor.open.discard(sub)
-        return row
+        return factor.close(sub, row)
 
-    # ---- the law, over columns
+    def _used_row(self, one: Joint, sub: int, to: int) -> Bytes:
+        """The laws, and the rules that also ask whose law reaches."""
+        laws = [self.row(law.answer, to) for law in self.laws]
+        asking = (self.factors["ledgers"], self.factors["fresh"])
+        inputs = (*laws, *(factor.stamp for factor in asking))
+        held = one.rows.get(sub)
+        if held is not None and all(map(operator.is_, inputs, held[1])) and len(held[0]) == len(one.firsts):
+            one.own()
+            one.suspect.discard(sub)
+            return held[0]
+        found = np.full(len(one.firsts), PERMIT, dtype=np.int8)
+        code = np.zeros(len(found), dtype=np.int32)
+        for n, (row, at) in enumerate(zip(laws, one.at, strict=False)):
+            value = row[at]
+            np.minimum(found, value & 3, out=found)
+            code |= (value >> 2).astype(np.int32) << n
+        for factor, at in zip(asking, one.at[len(laws) :], strict=True):
+            np.minimum(found, self._with_used(factor, to, code, at), out=found)
+        return one.keep(sub, found, inputs)
+
+    def _with_used(self, factor: Factor, to: int, code: Numbers, at: Numbers) -> Bytes:
+        """A rule that also asks whose law reaches: at classes under it, with the codes of those laws."""
+        wide = 1 << len(self.laws)
+        key = at * wide + code
+        values = np.full(len(factor.firsts) * wide, NOT_YET, dtype=np.int8)
+        values[key] = PERMIT
+        sub = self.sub(factor, to)
+        for one in np.flatnonzero(values != NOT_YET).tolist():
+            which = (one // wide, sub, one % wide)
+            known = factor.cells.get(which) or self._run(factor, which, int(factor.firsts[which[0]]), to)
+            values[one] = known.value
+        found: Bytes = values[key]
+        return found
+
+    # ---- the law
 
     def _law(self, id_: str) -> Law:
         adopted = text_on(self.world.read(("adopted", id_)), self.date)
-        sides = law_reads(self.world, id_, self.date)
         pack = adopted.pack if adopted is not None else None
         granted = tuple(name for name in (pack.facts if pack else ()) if name.startswith("licensed."))
         licensed = tuple(
@@ -285,73 +355,19 @@ class Kernel:
             side for name in (pack.facts if pack else ()) if name not in granted for side in made_of(name, id_)
         } | EVERY_LAW
         whole = self._factor(f"law.{id_}", plain, by_nothing)
-        tree = None
-        if pack is not None:
-            says = outline(pack, self.date)
-            tree = (
-                self._compiled(id_, says.reach),
-                self._compiled(id_, says.general),
-                self._compiled(id_, AnyOf(parts=says.grounds)),
-            )
-        return Law(id_, tree, whole, licensed, tuple(sorted(one for one in sides if not one.startswith(ITEM_SIDE))))
+        if pack is None:
+            return Law(id_, self._factor(f"{id_}/absent", (), by_absent), whole, licensed)
+        says = outline(pack, self.date)
+        tests = (says.reach, says.general, AnyOf(parts=says.grounds))
+        parts = [compiled(test, partial(self._leaf, id_), partial(self._branch, id_)) for test in tests]
+        return Law(id_, self._branch(id_, "law", parts), whole, licensed)
 
-    def _compiled(self, law: str, test: Test) -> Any:
-        """A tree of ("all" | "any" | "not" | "leaf", parts), its leaves asked as rules of their own."""
-        if isinstance(test, AllOf | AnyOf):
-            return ("all" if isinstance(test, AllOf) else "any", [self._compiled(law, part) for part in test.parts])
-        if isinstance(test, Not):
-            return ("not", self._compiled(law, test.part))
-        if isinstance(test, ClearOf):
-            return self._compiled(law, test.whole)
+    def _leaf(self, law: str, test: Test) -> Factor:
         sides = {side for name in test.names() for side in made_of(name, law)}
-        id_ = f"{law}/{len(self.factors)}"
-        return ("leaf", self._factor(id_, sides, by_test(law, test)))
+        return self._factor(f"{law}/{len(self.factors)}", sides, by_test(law, test))
 
-    def _column(self, tree: Any, to: int, at: NDArray[np.intp] | None) -> Any:
-        """Values of a compiled test for item classes: an array, or one number for all."""
-        kind, part = tree
-        if kind == "leaf":
-            row = self._row(part, to)
-            if len(row) == 1:
-                return int(row[0])
-            return row[part.subs if at is None else part.subs[at]]
-        if kind == "not":
-            return 2 - self._column(part, to, at)
-        found: Any = 2 if kind == "all" else 0
-        combine = np.minimum if kind == "all" else np.maximum
-        for one in part:
-            value = self._column(one, to, at)
-            found = combine(found, value) if found is not None else value
-        return found
-
-    def _of_law(self, law: Law, to: int, at: NDArray[np.intp] | None = None) -> tuple[Any, Any]:
-        """(value, whether it reaches or may) of a law, over item classes."""
-        if law.tree is None:
-            return 1, True
-        key = (law.id, self.recipients.sub(law.names, to))
-        known = self._laws.get(key)
-        if known is None:
-            known = self._laws[key] = (to, *self._asked(law, to, None))
-        elif key in self._laws_open:
-            _, value, reaches = known
-            stale = np.flatnonzero(value == NOT_YET)
-            value, reaches = value.copy(), reaches.copy()
-            value[stale], reaches[stale] = self._asked(law, to, stale)
-            known = self._laws[key] = (to, value, reaches)
-            self._laws_open.discard(key)
-        _, value, reaches = known
-        return (value, reaches) if at is None else (value[at], reaches[at])
-
-    def _asked(self, law: Law, to: int, at: NDArray[np.intp] | None) -> tuple[Bytes, NDArray[np.bool_]]:
-        """A law's tests over columns."""
-        assert law.tree is not None
-        reach, general, grounds = (self._column(tree, to, at) for tree in law.tree)
-        value = np.where(np.equal(reach, 0), 2, np.where(np.equal(reach, 1), 1, np.minimum(general, grounds)))
-        count = len(self.classes) if at is None else len(at)
-        return (
-            np.broadcast_to(value.astype(np.int8), (count,)).copy(),
-            np.broadcast_to(np.not_equal(reach, 0), (count,)).copy(),
-        )
+    def _branch(self, law: str, kind: str, parts: Sequence[Factor | Joint]) -> Joint:
+        return self._joint(f"{law}/{kind} {len(self.joints)}", kind, parts)
 
     # ---- answers
 
@@ -360,54 +376,25 @@ class Kernel:
         return self._of(self.recipients.number(to))
 
     def _of(self, to: int) -> Bytes:
-        known = self._answers.get(to)
-        if known is None:
-            known = self._answers[to] = self._combined(to, None)
-        elif to in self._open:
-            known = self._answers[to] = known.copy()
-            open_ = np.flatnonzero(known == NOT_YET)
-            known[open_] = self._combined(to, open_)
-            self._open.discard(to)
-        return known
-
-    def _combined(self, to: int, at: NDArray[np.intp] | None) -> Bytes:
+        held = self._answers.get(to)
+        if held is not None and to not in self._open:
+            return held[0]
         if self.world.disputes:
-            return self._one_by_one(to, at)
-        count = len(self.classes) if at is None else len(at)
-        found = np.full(count, PERMIT, dtype=np.int8)
-        for factor in self.plain:
-            row = self._row(factor, to)
-            if row.min(initial=PERMIT) < PERMIT:
-                np.minimum(found, row[factor.subs if at is None else factor.subs[at]], out=found)
-        code = np.zeros(count, dtype=np.int32)
-        for n, law in enumerate(self.laws):
-            value, reaches = self._of_law(law, to, at)
-            np.minimum(found, np.asarray(value, np.int8), out=found)
-            code |= np.asarray(reaches, dtype=np.int32) << n
-        for name in ("ledgers", "fresh"):
-            np.minimum(found, self._with_used(self.factors[name], to, code, at), out=found)
-        return found
+            found = self._one_by_one(to)
+            self._answers[to] = (found, found, found)
+            return found
+        plain, lawful = self.row(self._plainly, to), self.row(self._lawful, to)
+        if held is None or held[1] is not plain or held[2] is not lawful or len(held[0]) != len(self.classes):
+            found = np.minimum(plain[self._plainly.subs], lawful[self._lawful.subs])
+            same = held is not None and np.array_equal(held[0], found)
+            held = (held[0] if held is not None and same else found, plain, lawful)
+        self._answers[to] = held
+        self._open.discard(to)
+        return held[0]
 
-    def _with_used(self, factor: Factor, to: int, code: Numbers, at: NDArray[np.intp] | None) -> Bytes:
-        """A rule that also asks whose law reaches."""
-        subs = factor.subs if at is None else factor.subs[at]
-        wide = 1 << len(self.laws)
-        key = subs * wide + code
-        values = np.full(len(factor.firsts) * wide, PERMIT, dtype=np.int8)
-        seen = np.zeros(len(values), dtype=bool)
-        seen[key] = True
-        sub = self.sub(factor, to)
-        for one in np.flatnonzero(seen):
-            which = (int(one) // wide, sub, int(one) % wide)
-            known = factor.cells.get(which) or self._run(factor, which, int(factor.firsts[which[0]]), to)
-            values[one] = known.value
-        found: Bytes = values[key]
-        return found
-
-    def _one_by_one(self, to: int, at: NDArray[np.intp] | None) -> Bytes:
+    def _one_by_one(self, to: int) -> Bytes:
         """Where a key is disputed, what an answer rests on decides, and every pair of classes is judged by itself."""
-        wanted = range(len(self.classes)) if at is None else at
-        cases = (self.case(int(one), to).question for one in wanted)
+        cases = (self.case(one, to).question for one in range(len(self.classes)))
         answers = [judge(self.register, one, more=self.more).decision.answer for one in cases]
         return np.array([ANSWERS.index(one) for one in answers], dtype=np.int8)
 
@@ -509,7 +496,7 @@ class Kernel:
             known = self._known[key] = keep(says.findings, says.ends, case.thing, "", says)
         return known
 
-    def sub(self, factor: Factor, to: int) -> int:
+    def sub(self, factor: Factor | Joint, to: int) -> int:
         """The class of a recipient under a rule."""
         known = factor.people.get(to)
         if known is None:
@@ -519,6 +506,9 @@ class Kernel:
     def forget(self) -> None:
         """Drops every decision of a pair of classes. What single rules found is kept."""
         self._answers, self._open, self._plain, self._decided = {}, set(), {}, {}
+        for one in (self._plainly, self._lawful):
+            one.own()
+            one.rows.clear()
 
     # ---- lists
 
@@ -546,10 +536,7 @@ class Kernel:
         day = self.day if day is None else day
         world = world_of(register)
         changed = {one for one, held in self.world.held.items() if (new := world.read(one)) is not held and new != held}
-        same = register.charter is self.register.charter or register.charter == self.register.charter
-        if not same or register.me != self.register.me or date_of(day) != self.date or any(
-            one[0] in {"party", "adopted", "disputes"} for one in changed
-        ) or len(self.pinned) > PINNED:  # fmt: skip
+        if self._is_another(register, world, changed) or date_of(day) != self.date or len(self.pinned) > PINNED:
             return Kernel(register, day, self.asking, self.more, self.table)
         made = self._fork(register, world, day)
         for reading in changed:
@@ -558,65 +545,67 @@ class Kernel:
         if day != self.day:
             made._forget([("fresh", key) for key in self.factors["fresh"].cells])
             made._forget([("", key) for key in self._known if key[0] == "fresh"])
+        if any(one[0] == "party" for one in changed):
+            made.recipients = self.recipients.fork(world)
+            made._open = set(made._answers)
         made._touch(_touched(self.register, register), self)
+        if made.world.disputes:
+            made._answers = {}
         return made
+
+    def _is_another(self, register: Register, world: World, changed: Iterable[Reading]) -> bool:
+        """Whether what classes are made of, or the rules themselves, may be others than before."""
+        if register.me != self.register.me:
+            return True
+        if register.charter is not self.register.charter and register.charter != self.register.charter:
+            return True
+        parts = {one[0] for one in changed}
+        left = [party for part, party in (one for one in changed if one[0] == "party")
+                if is_gone(self.world, party, self.date) != is_gone(world, party, self.date)]  # fmt: skip
+        return bool(left) or bool(parts & {"adopted", "disputes"})
 
     def _fork(self, register: Register, world: World, day: int) -> Kernel:
         made = object.__new__(Kernel)
         made.__dict__.update(self.__dict__)
         made.register, made.world, made.day = register, world, day
         made.factors = {name: one.fork() for name, one in self.factors.items()}
+        made.joints, known = {}, dict[str, Factor | Joint](made.factors)
+        for name, joint in self.joints.items():
+            known[name] = made.joints[name] = joint.fork(known)
         made.plain = tuple(made.factors[one.id] for one in self.plain)
         made.stopping = tuple(made.factors[one.id] for one in self.stopping)
         made.shown_plain = tuple(made.factors[one.id] for one in self.shown_plain)
+        made._plainly, made._lawful = made.joints[self._plainly.id], made.joints[self._lawful.id]
         made.laws = tuple(
-            one._replace(
-                tree=made._moved(one.tree) if one.tree else None,
-                whole=made.factors[one.whole.id],
-                licensed=tuple((name, made.factors[factor.id]) for name, factor in one.licensed),
+            Law(
+                one.id,
+                known[one.answer.id],
+                made.factors[one.whole.id],
+                tuple((name, made.factors[factor.id]) for name, factor in one.licensed),
             )
             for one in self.laws
         )
-        made._answers, made._laws = dict(self._answers), dict(self._laws)
-        made._open, made._plain, made._decided = set(self._open), {}, {}
-        made._laws_open = set(self._laws_open)
+        made._answers, made._open, made._plain, made._decided = dict(self._answers), set(self._open), {}, {}
         made._known, made.singles, made._things = dict(self._known), dict(self.singles), {}
         return made
 
-    def _moved(self, tree: Any) -> Any:
-        """The same tests over this kernel's own leaves."""
-        if isinstance(tree, Factor):
-            return self.factors[tree.id]
-        if isinstance(tree, tuple | list):
-            return type(tree)(self._moved(one) for one in tree)
-        return tree
-
     def _forget(self, cells: Iterable[tuple[str, Any]]) -> None:
-        """Cells whose reading is another; and every answer that they are part of."""
-        stale: dict[tuple[str, int], list[int]] = {}
+        """Cells whose reading is another; what they are part of is looked at again when it is asked for."""
+        stale: dict[str, list[Key]] = {}
         for id_, key in cells:
             if not id_:
                 self._known.pop(key, None)
                 continue
-            if key not in self.factors[id_].cells:
-                continue  # of a kernel that has gone another way from here
             self._known.pop((id_, *key), None)
-            self.factors[id_].forget((key,))
-            stale.setdefault((id_, key[1]), []).append(key[0])
-        for (id_, sub), items in stale.items():
-            factor, hit = self.factors[id_], np.zeros(len(self.factors[id_].firsts), dtype=bool)
-            hit[items] = True
-            where = hit[factor.subs]
-            if "/" in id_:  # a leaf of a law
-                law = id_.partition("/")[0]
-                for known, (person, value, reaches) in self._laws.items():
-                    if known[0] == law and self.sub(factor, person) == sub:
-                        self._laws[known] = (person, np.where(where, np.int8(NOT_YET), value), reaches)
-                        self._laws_open.add(known)
-            for to, row in self._answers.items():
-                if self.sub(factor, to) == sub:
-                    self._answers[to] = np.where(where, np.int8(NOT_YET), row)
-                    self._open.add(to)
+            stale.setdefault(id_, []).append(key)
+        doubted = {id_ for id_, keys in stale.items() if self.factors[id_].forget(keys)}
+        if doubted:
+            self._doubt(doubted)
+
+    def _doubt(self, parts: Iterable[str]) -> None:
+        for id_ in set().union(*(self.above.get(one, ()) for one in parts)):
+            self.joints[id_].doubt()
+        self._open = set(self._answers)
 
     def _touch(self, names: set[str], before: Kernel) -> None:
         """Items of which something else is stated by now, and what is made of them."""
@@ -636,22 +625,14 @@ class Kernel:
             if len(self.classes) > count:
                 self.classes.close()
                 self.splits = {names: one.widened(self.classes.columns) for names, one in self.splits.items()}
-        for factor in self.factors.values():
-            factor.over(self.splits[factor.of_item])
-        more = len(self.classes) - was
-        if more:
-            fill, some = np.full(more, NOT_YET, dtype=np.int8), np.zeros(more, dtype=bool)
-            self._laws = {
-                key: (to, np.concatenate((value, fill)), np.concatenate((reaches, some)))
-                for key, (to, value, reaches) in self._laws.items()
-            }
-            self._laws_open = set(self._laws)
-            self._answers = {to: np.concatenate((row, fill)) for to, row in self._answers.items()}
+        if len(self.classes) > was:
+            for one in self._every_one():
+                one.over(self.splits[one.of_item])
             self._open = set(self._answers)
         self.direct = self._marked()
         self.small = self._part()
         if self.large is not None:
-            self.large = (self.large.widened(len(self.classes)) if more else self.large).without(
+            self.large = self.large.widened(len(self.classes)).without(
                 [name_of(one.id, one.version) for one in _every(self.register, names)]
             )
 
