@@ -129,8 +129,17 @@ def test_every_page_of_a_node_can_be_read(told, party):
     """Every view and everything a list leads to: marked above and below, with no value printed by accident."""
     node = open_node(told[0] / party)
     try:
-        seen, waiting = set(), [one for one in PAGES if "{" not in one.path]
-        rows = [(one, one.path, {}) for one in waiting]
+        asked = {
+            "/who": {"item": "gbr/array-processing"},
+            "/what": {"who": "jpn/kaiyo-robotics"},
+            "/audience": {"item": "gbr/array-processing"},
+            "/withdrawal": {"party": "usa", "on": "2027-01-01"},
+            "/pipeline": {"party": "jpn", "by": "2028-05-20"},
+        }
+        whole = party == "gbr"  # Japan's node knows of no partnership to ask about
+        rows = [(one, one.path, asked.get(one.path, {})) for one in PAGES if "{" not in one.path]
+        rows = [row for row in rows if whole or row[1] not in asked]
+        seen = set()
         while rows:
             page, path, query = rows.pop()
             seen.add(path)
@@ -160,6 +169,50 @@ def test_the_page_of_a_question_says_why_and_shows_what_was_asked_as_text(told):
         assert "Nobody here is called" in wrong
     finally:
         node.store.close()
+
+
+@pytest.mark.xdist_group("demo-told")
+@pytest.mark.parametrize(
+    ("path", "query", "words"),
+    [
+        ("/ask", {"who": "aus/southern-hydro", "item": "gbr/array-processing"}, ("may", "{who}", "{item}")),
+        ("/ask", {"who": "jpn/kaiyo-robotics", "item": "gbr/array-processing"}, ("may", "{who}", "{item}")),
+        ("/who", {"item": "gbr/array-processing", "limit": "1"}, ("who", "{item}", "--limit", "{limit}")),
+        ("/what", {"who": "aus/southern-hydro"}, ("what", "{who}")),
+        ("/outlook", {"until": "2027-12-31"}, ("outlook", "--until", "{until}")),
+        ("/pipeline", {"by": "2028-05-20"}, ("engagement", "pipeline", "--by", "{by}")),
+        ("/withdrawal", {"party": "usa", "on": "2027-01-01"}, ("impact", "--withdraw", "{party}", "--on", "{on}")),
+    ],
+)
+def test_a_page_is_made_of_the_values_that_the_command_prints(told, path, query, words):
+    node = open_node(told[0] / "gbr")
+    try:
+        page = next(one for one in PAGES if one.path == path)
+        found = json.loads(json.dumps(page.view(node, query)))
+        said = relto(*(one.format(**query) for one in words), "--node", str(told[0] / "gbr"), "--json")
+        told_ = json.loads(said.stdout)
+        for one in (found, told_):
+            one.get("question", {}).pop("day", None)  # each asked at its own moment
+        assert found == told_
+    finally:
+        node.store.close()
+
+
+@pytest.mark.xdist_group("demo-told")
+def test_a_decision_is_a_document_in_the_words_of_the_command(told, tmp_path):
+    where = ("--node", str(told[0] / "gbr"))
+    for who_, also in (("aus/southern-hydro", "What would end it"), ("jpn/kaiyo-robotics", "What would change it")):
+        out = tmp_path / f"{who_.partition('/')[0]}.md"
+        asked = ("may", who_, "gbr/array-processing", *where)
+        view = json.loads(relto(*asked, "--json", "--out", str(out)).stdout)
+        text = out.read_text()
+        assert also in text
+        assert view["id"] in text
+        for one in (*view["ends"], *(one for one in view["changes"])):
+            assert one["needs"].replace("`", "\\`") in text
+        again = relto(*asked, "--out", str(out))
+        assert (again.returncode, out.read_text()) == (2, text)
+    assert relto(*asked, "--out", str(tmp_path / "x.txt")).returncode == 2
 
 
 # Each tells the story up to its step; two stand for the twelve where minutes count.

@@ -12,7 +12,8 @@ import msgspec
 from relto.cli.main import common, emit, node_dir
 from relto.cli.show import audit_lines, decision_lines, ending_lines
 from relto.errors import Malformed
-from relto.node import views
+from relto.node import paper, views
+from relto.node.answering import answer_blocks, answer_view
 from relto.node.asking import question, sighted
 from relto.node.desk import desk
 from relto.node.home import open_node
@@ -29,6 +30,7 @@ def add(commands: Any) -> None:
     may.add_argument("item", metavar="ITEM", help="`gbr/NAME`, with `@N` for a version")
     asked(may)
     may.add_argument("--why", action="store_true", help="every rule and fact, not only what fails")
+    may.add_argument("--out", metavar="FILE", help="write it as a document too: FILE.md or FILE.pdf")
     may.set_defaults(call=_may)
     replay = common(commands.add_parser("audit", help="replay every past release and compare"))
     replay.add_argument(
@@ -65,10 +67,12 @@ def _may(options: argparse.Namespace) -> int:
     register, day = sighted(node, options.at, options.known)
     asked_ = question(node, register, day, options.who, options.item, options.purpose, options.place or "")
     decision = decide(register, asked_)
-    ends = endings(register, asked_, decision) if options.why or options.json else ()
-    view = {**views.decision_view(register, asked_, decision), "ends": [views.ending_view(one) for one in ends]}
+    ends = endings(register, asked_, decision) if options.why or options.json or options.out else ()
+    if options.out:
+        blocks = answer_blocks(register, asked_, decision, ends)
+        paper.write(Path(options.out), blocks, f"Decision on {options.item}", day)
     emit(
-        view,
+        answer_view(register, asked_, decision, ends),
         as_json=options.json,
         lines=[*decision_lines(register, asked_, decision, full=options.why), *ending_lines(ends)],
     )

@@ -14,11 +14,11 @@ from typing import Any
 
 from relto import acts
 from relto.charter import check_quote
-from relto.charter.text import is_date
 from relto.cli.main import common, emit, node_dir
 from relto.cli.show import table
-from relto.errors import Malformed, NotFound, Refused
+from relto.errors import Malformed, Refused
 from relto.node import views
+from relto.node.answering import day_of, stages
 from relto.node.home import open_node
 from relto.node.paper import markdown, pdf
 from relto.node.statement import PUBLIC, statement
@@ -65,14 +65,8 @@ def _today() -> str:
     return dt.datetime.now(dt.UTC).date().isoformat()
 
 
-def _day(text: str, option: str) -> str:
-    if text and not is_date(text):
-        raise Malformed(f"`{text[:40]}` is not a day of the calendar", hint="write it as 2028-11-07", where=option)
-    return text
-
-
 def _outlook(options: argparse.Namespace) -> int:
-    until = _day(options.until, "--until")
+    until = day_of(options.until, "--until")
     register, today = open_node(node_dir(options)).register, _today()
     found = acts.outlook(register, today, until)
     lines = table(
@@ -97,19 +91,11 @@ def _now() -> int:
 
 
 def _pipeline(options: argparse.Namespace) -> int:
-    by, today = _day(options.by, "--by"), _today()
-    register = open_node(node_dir(options)).register
+    register, now = open_node(node_dir(options)).register, _now()
+    view = stages(register, now, options.party or "", day_of(options.by, "--by"))
+    today = view["day"]
     found = [one for one in acts.pipeline(register, today) if options.party in {None, one.party}]
-    if not found:
-        if options.party is None:
-            raise NotFound(
-                "nobody is named as a candidate here", hint="`relto act evidence` states what is said of one"
-            )
-        raise NotFound(f"`{options.party[:64]}` is no candidate here", hint="`relto engagement pipeline` shows who is")
-    paths = [acts.path(register, one, by, today) for one in found] if by else []
-    view = views.listing(register, _now(), found)
-    if by:
-        view["paths"] = [views.plain(one) for one in paths]
+    paths = [acts.path(register, one, options.by, today) for one in found] if options.by else []
     lines = _stages(found) if options.party is None else [line for one in found for line in stage_lines(one, today)]
     for one in paths:
         lines += path_lines(one)

@@ -16,7 +16,8 @@ from relto.cli.main import common, emit, node_dir
 from relto.cli.show import audience_lines, impact_lines, missing_lines, page_lines, withdrawal_lines
 from relto.errors import Malformed
 from relto.node import views
-from relto.node.asking import item_name, parse_time, recipient, sighted
+from relto.node.answering import ROWS_MAX, day_of
+from relto.node.asking import item_name, recipient, sighted
 from relto.node.home import open_node
 from relto.node.node import Node
 from relto.release import (
@@ -34,8 +35,6 @@ from relto.release import (
     with_charter,
     with_law,
 )
-
-ROWS_MAX = 10_000  # rows of one page
 
 
 def add(commands: Any) -> None:
@@ -152,8 +151,7 @@ def _impact(options: argparse.Namespace) -> int:
     if options.withdraw:
         if not options.on or options.acts:
             raise Malformed("a withdrawal is rehearsed with `--withdraw PARTY --on DATE` and nothing else")
-        parse_time(options.on)
-        found = rehearse_withdrawal(register, options.withdraw, options.on, now)
+        found = rehearse_withdrawal(register, options.withdraw, day_of(options.on, "--on"), now)
         emit(views.withdrawal_view(register, now, found), as_json=options.json, lines=withdrawal_lines(found))
         return 0
     if not options.acts:

@@ -9,6 +9,7 @@ from msgspec import UNSET, UnsetType
 
 from relto.acts import RecipientClass, Register
 from relto.law import Finding, Three
+from relto.node.answering import ending_words
 from relto.release import (
     Audience,
     Audited,
@@ -144,11 +145,7 @@ def _rectangle_lines(one: Rectangle) -> list[str]:
 
 
 def ending_lines(ends: Sequence[Ending]) -> list[str]:
-    lines = ["would end it"] if ends else []
-    for one in ends:
-        on = "" if isinstance(one.on, UnsetType) else f", after {one.on}"
-        lines.append(f"  {one.needs}{on}" + (f" ({one.of})" if one.of else ""))
-    return lines
+    return ["would end it", *(f"  {ending_words(one)}" for one in ends)] if ends else []
 
 
 def missing_lines(found: Missing, who: str) -> list[str]:

@@ -15,11 +15,11 @@ from relto import acts
 from relto.charter.text import is_date
 from relto.cli.main import common, emit, node_dir
 from relto.cli.show import table
-from relto.errors import Malformed, NotFound, Refused
-from relto.node import officer, views
+from relto.errors import Malformed, NotFound
+from relto.node import officer, paper, views
 from relto.node.desk import desk
 from relto.node.home import open_node, read_signer
-from relto.node.paper import Block, Heading, Paragraph, Points, Table, markdown, pdf
+from relto.node.paper import Block, Heading, Paragraph, Points, Table
 
 
 def add(commands: Any) -> None:
@@ -83,17 +83,7 @@ def _show(options: argparse.Namespace) -> int:
     one = acts.departure(register, options.party, _today())
     blocks = tuple(certificate(register, one, _today()))
     if options.out:
-        target = Path(options.out)
-        if target.suffix not in {".md", ".pdf"}:
-            raise Malformed(
-                f"`{target.name}` is neither .md nor .pdf", hint="say which: `--out FILE.md`", where="--out"
-            )
-        if target.exists():
-            raise Refused(f"`{target}` is there already", hint="name a new file")
-        at = register.stated[one.act].time
-        target.write_bytes(
-            pdf(blocks, f"Withdrawal of {one.party}", at) if target.suffix == ".pdf" else markdown(blocks).encode()
-        )
+        paper.write(Path(options.out), blocks, f"Withdrawal of {one.party}", register.stated[one.act].time)
     emit({**_view(one), "out_file": options.out}, as_json=options.json, lines=departure_lines(one, _today()))
     return 0
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from pathlib import Path
 
 from msgspec import Struct
 
-from relto.errors import NotFound, Refused
+from relto.errors import Malformed, NotFound, Refused
 
 
 class Heading(Struct, frozen=True, tag=True):
@@ -36,6 +37,16 @@ class Table(Struct, frozen=True, tag=True):
 
 
 Block = Heading | Paragraph | Points | Table
+
+
+def write(target: Path, blocks: Sequence[Block], title: str, created: int) -> None:
+    """A new file, .md or .pdf. Raises: Malformed for another name, Refused where something stands there."""
+    if target.suffix not in {".md", ".pdf"}:
+        raise Malformed(f"`{target.name}` is neither .md nor .pdf", hint="say which: `--out FILE.md`", where="--out")
+    if target.exists():
+        raise Refused(f"`{target}` is there already", hint="name a new file")
+    data = pdf(blocks, title, created) if target.suffix == ".pdf" else markdown(blocks).encode()
+    target.write_bytes(data)
 
 
 def markdown(blocks: Sequence[Block]) -> str:

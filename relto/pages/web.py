@@ -22,10 +22,11 @@ from starlette.routing import BaseRoute, Route
 
 from relto.errors import Malformed, NotFound, Refused, ReltoError
 from relto.node import views
+from relto.node.answering import answer_view, coming, leaving, rows_of, sheet, stages
 from relto.node.asking import item_name, question, recipient, sighted
 from relto.node.node import Node
 from relto.node.watch import standings
-from relto.release import decide, heads, what, who
+from relto.release import date_of, decide, endings, what_page, who_page
 
 if TYPE_CHECKING:
     from relto.node.app import Service
@@ -55,22 +56,52 @@ def _ask(node: Node, query: Query) -> views.View:
         return {"answer": None}
     register, day = sighted(node, query.get("at") or None, query.get("known", "then"))
     asked = question(node, register, day, query["who"], query["item"], query.get("purpose", ""), query.get("place", ""))
-    return views.decision_view(register, asked, decide(register, asked))
+    decision = decide(register, asked)
+    return answer_view(register, asked, decision, endings(register, asked, decision))
 
 
 def _who(node: Node, query: Query) -> views.View:
     register, day = sighted(node, query.get("at") or None, query.get("known", "then"))
     name, version = item_name(query.get("item", ""))
-    register.item(name, version)
-    rows = who(register, name, day, query.get("purpose", ""))
-    return views.rows_view(register, day, rows, heads(rows))
+    rows, cursor = rows_of(query.get("limit", ""), "limit"), query.get("cursor", "")
+    return views.page_view(
+        register, day, who_page(register, name, day, query.get("purpose", ""), version, rows, cursor)
+    )
 
 
 def _what(node: Node, query: Query) -> views.View:
     register, day = sighted(node, query.get("at") or None, query.get("known", "then"))
     to, _, _ = recipient(node, register, query.get("who", ""))
-    rows = what(register, to, day, query.get("purpose", ""))
-    return views.rows_view(register, day, rows, heads(rows))
+    rows, cursor = rows_of(query.get("limit", ""), "limit"), query.get("cursor", "")
+    return views.page_view(register, day, what_page(register, to, day, query.get("purpose", ""), rows, cursor))
+
+
+def _sheet(node: Node, query: Query) -> views.View:
+    """Nobody who could have it is an answer here; before sealing it is a refusal."""
+    name, version = item_name(query.get("item", ""))
+    held = node.register.item(name, version)
+    try:
+        return sheet(node.register, held.id, held.version, node.clock())
+    except Refused as error:
+        nobody = {"item": f"{held.id}@{held.version}", "to": [], "count": 0, "people": 0, "why": error.message}
+        return {**nobody, "day": date_of(node.clock()), "sight": views.sight_view(node.register)}
+
+
+def _pipeline(node: Node, query: Query) -> views.View:
+    """All stages, whoever is looked at; JSON of one party, as the command gives it, names the party alone."""
+    found = stages(node.register, node.clock(), by=query.get("by", "")) if node.register.charter else {}
+    return found or views.listing(node.register, node.clock(), ())
+
+
+def _withdrawal(node: Node, query: Query) -> views.View:
+    if not query.get("party") or not query.get("on"):
+        return {"lost": None}
+    return leaving(node.register, node.clock(), query["party"], query["on"])
+
+
+def _ledgers(node: Node) -> list[views.View]:
+    now, problems, mirrors = node.clock(), node.problems(), standings(node)
+    return [views.party_view(node.register, one, now, problems, mirrors) for one in sorted(node.register.parties)]
 
 
 def _listed(make: Callable[[Node], list[views.View]]) -> Callable[[Node, Query], views.View]:
@@ -117,6 +148,13 @@ PAGES = (
     Page(path="/proposals", template="proposals", view=_listed(_proposals), command="relto act list --kind propose"),
     Page(path="/proposals/{id}", template="proposal", view=lambda n, q: _one(_proposals(n), "id", q["id"]), command="relto act show {id}"),
     Page(path="/items", template="items", view=_listed(_items), command="relto item list"),
+    Page(path="/pipeline", template="pipeline", view=_pipeline, command="relto engagement pipeline {party}"),
+    Page(path="/outlook", template="outlook", view=lambda n, q: coming(n.register, n.clock(), q.get("until", "")), command="relto outlook"),
+    Page(path="/withdrawal", template="withdrawal", view=_withdrawal, command="relto impact --withdraw {party} --on {on}"),
+    Page(path="/ledgers", template="ledgers", view=_listed(_ledgers), command="relto node doctor"),
+    Page(path="/who", template="who", view=_who, command="relto who {item}"),
+    Page(path="/what", template="what", view=_what, command="relto what {who}"),
+    Page(path="/audience", template="sheet", view=_sheet, command="relto seal FILE --item {item} --dry-run"),
     Page(path="/items/{id:path}", template="item", view=lambda n, q: views.item_view(n.register, n.register.item(*item_name(q["id"]))),
          command="relto item show {id}"),
     Page(path="/acts", template="acts", view=lambda n, q: views.acts_view(n.register, n.clock(), last=200, kind=q.get("kind", "")), command="relto act list"),
@@ -125,7 +163,7 @@ PAGES = (
     Page(path="/releases", template="releases", view=_listed(_releases), command="relto audit"),
     Page(path="/recalls", template="recalls", view=_listed(_recalls), command="relto act list --kind suspend"),
 )  # fmt: skip
-ALONE = {"partnership": PAGES[0].view, "may": _ask, "who": _who, "what": _what}  # JSON without a page of its own name
+ALONE = {"partnership": PAGES[0].view, "may": _ask}  # JSON without a page of its own name
 
 
 class Web:
@@ -222,7 +260,7 @@ class Web:
         """A button of the demo: it signs with the key files beside the node, on loopback, and nowhere else."""
         from relto.node.app import client_host, read_body
         from relto.node.login import LOOPBACK
-        from relto.pages.paint import press
+        from relto.pages.press import press
 
         try:
             self._guard(request)

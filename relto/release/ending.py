@@ -56,20 +56,29 @@ def _permits(register: Register, question: Question) -> bool:
     return judge(register, question).decision.answer == "permit"
 
 
+Granted = acts.Attestation | acts.Determination | acts.LicenceState
+
+
 def _days(register: Register, question: Question, decision: Decision) -> Iterator[Ending]:
+    named: dict[str, Granted] = {one.act: one for one in _granted(register)}
+    listed: set[str] = set()
     for finding in decision.findings:
         if finding.deny_code or "/" in finding.rule:
             continue
         for fact in finding.facts:
             if fact.until:
                 act = fact.rests_on
-                yield Ending(needs=f"{fact.name} ends", of=_speaker(register, act), kind="time", on=fact.until, act=act)
+                one = named.get(act) if isinstance(act, str) else None
+                words = f"the {_what(one)} ends" if one is not None else f"{fact.name} ends"
+                listed.add(fact.until)
+                yield Ending(needs=words, of=_speaker(register, act), kind="time", on=fact.until, act=act)
     for ref in decision.authorities:
         if not isinstance(ref.until, UnsetType):
             words = f"{ref.cite} no longer covers it as it does"
             of = register.charter.jurisdiction(ref.jurisdiction).adopter if register.charter else ref.jurisdiction
+            listed.add(ref.until)
             yield Ending(needs=words, of=of, kind="time", on=ref.until, act=ref.act)
-    if not isinstance(decision.valid_until, UnsetType):
+    if not isinstance(decision.valid_until, UnsetType) and decision.valid_until not in listed:
         yield Ending(needs="the first of what it rests on ends", of="", kind="time", on=decision.valid_until)
     case = Case(register, question)
     for party in relied_on(case):
@@ -107,12 +116,7 @@ def _drafts(register: Register, question: Question, decision: Decision) -> Itera
         return acts.KINDS[kind](author=author, log=register.party(author).origin, at=question.day, **fields)
 
     used = set(decision.rests_on)
-    granted: tuple[acts.Attestation | acts.Determination | acts.LicenceState, ...] = (
-        *register.attestations,
-        *register.determinations,
-        *register.licences.values(),
-    )
-    for one in granted:
+    for one in _granted(register):
         if one.act in used and one.party in register.parties:
             words = f"{one.party} revokes its {_what(one)}"
             yield words, draft("revoke", one.party, act=one.act, reason="supposed"), one.act
@@ -134,7 +138,11 @@ def _drafts(register: Register, question: Question, decision: Decision) -> Itera
     yield f"{item.party} relabels the item", draft("relabel", item.party, label=nobody, **name), UNSET
 
 
-def _what(one: acts.Attestation | acts.Determination | acts.LicenceState) -> str:
+def _granted(register: Register) -> tuple[Granted, ...]:
+    return (*register.attestations, *register.determinations, *register.licences.values())
+
+
+def _what(one: Granted) -> str:
     terms = one.terms
     if isinstance(terms, acts.Attest):
         return f"attestation `{terms.claim}` of {terms.about}"
