@@ -16,7 +16,7 @@ OUTSIDE = {
     *("threading", "time", "urllib", "uuid", "uvicorn", "uvloop"),
 }
 # A sealed file has up to 64 GiB: it is read and written as a stream, beside its target, and named only when whole.
-STREAMS = {("package/container.py", name) for name in ("os", "pathlib", "tempfile")} | {("package/tdf.py", "os")}
+STREAMS = {("package/stream.py", name) for name in ("os", "pathlib", "tempfile")} | {("package/tdf.py", "os")}
 NOW = {
     ("date", "today"),
     ("datetime", "now"),

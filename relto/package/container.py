@@ -8,21 +8,15 @@ INVARIANT: every byte of the file belongs to exactly one record; nothing can be 
 
 from __future__ import annotations
 
-import hashlib
-import os
-import stat
 import struct
-import tempfile
 import zlib
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from pathlib import Path
+from io import SEEK_END
 from typing import BinaryIO, Final
 
 from msgspec import Struct
 
-from relto.errors import Malformed, NotFound, Refused, Unavailable
+from relto.errors import Malformed, Refused
+from relto.package.stream import Ahead, Piece, Sums, read_exactly
 
 MANIFEST_MAX: Final = 10 * 1024 * 1024
 SIZE_MAX: Final = 64 * 1024**3  # of what is sealed: the limit of the other writers
@@ -42,95 +36,6 @@ _DATE_1980 = 0x0021  # 1 January 1980: when a package was made stands in the sig
 _FULL = 0xFFFFFFFF
 _FLAGS_KNOWN = 0x0808  # a descriptor follows; names are UTF-8
 
-Source = str | os.PathLike[str] | BinaryIO
-
-
-@contextmanager
-def reading(source: Source) -> Iterator[BinaryIO]:
-    """The source as a file object; one that was handed in stays open."""
-    if not isinstance(source, str | os.PathLike):
-        yield source
-        return
-    try:
-        # O_NONBLOCK: a pipe in the place of a file is refused below instead of being waited for.
-        descriptor = os.open(source, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except FileNotFoundError as error:
-        raise NotFound(f"there is no file `{os.fspath(source)}`") from error
-    except OSError as error:
-        raise Unavailable(f"`{os.fspath(source)}` cannot be read: {error.strerror}") from error
-    # Asked before it is made a file object, which for a folder would fail and leave the descriptor open.
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise Refused(f"`{os.fspath(source)}` is not a file", hint="pack a folder into one file first")
-    with os.fdopen(descriptor, "rb", buffering=0) as file:
-        yield file
-
-
-def size_of(file: BinaryIO) -> int | None:
-    """The bytes from here to the end, or None when the source cannot tell."""
-    if not file.seekable():
-        return None
-    here = file.tell()
-    end = file.seek(0, os.SEEK_END)
-    file.seek(here)
-    return end - here
-
-
-def read_exactly(file: BinaryIO, size: int) -> bytes:
-    """That many bytes, or fewer at the end of the file."""
-    data = file.read(size)
-    if data is None or len(data) in {0, size}:
-        return data or b""
-    parts, missing = [data], size - len(data)
-    while missing and (data := file.read(missing)):
-        parts.append(data)
-        missing -= len(data)
-    return b"".join(parts)
-
-
-class Sums:
-    """SHA-256 and CRC-32 of what goes by. From the second piece on they are worked out beside the caller.
-
-    Both let other threads run, so with a second core they cost no time; one piece is held, never more.
-    """
-
-    def __init__(self) -> None:
-        self._crc, self._sha256 = 0, hashlib.sha256()
-        self._worker: ThreadPoolExecutor | None = None
-        self._pending: Future[None] | None = None
-        self._seen = False
-
-    def update(self, *pieces: bytes) -> None:
-        if not self._seen:
-            self._seen = True
-            self._add(*pieces)
-            return
-        if self._worker is None:
-            self._worker = ThreadPoolExecutor(1, "sums")
-        self._wait()
-        self._pending = self._worker.submit(self._add, *pieces)
-
-    def finish(self) -> tuple[str, int]:
-        """SHA-256 in hex and the CRC-32 of everything so far; the caller may go on."""
-        self._wait()
-        return self._sha256.hexdigest(), self._crc
-
-    def close(self) -> None:
-        """Ends the worker; harmless when there is none."""
-        if self._worker is not None:
-            self._worker.shutdown()
-            self._worker = None
-
-    def _wait(self) -> None:
-        if self._pending is not None:
-            self._pending.result()
-            self._pending = None
-
-    def _add(self, *pieces: bytes) -> None:
-        for data in pieces:
-            self._crc = zlib.crc32(data, self._crc)
-            self._sha256.update(data)
-
 
 class Writer:
     """Writes one package into a seekable file, from where the file stands."""
@@ -141,7 +46,7 @@ class Writer:
         # where the payload's size alone does not.
         self._zip64 = payload_size is None or payload_size >= _FULL - MANIFEST_MAX - DIRECTORY_MAX
         self._size = 0
-        self._sums = Sums()
+        self._sums, self._ahead = Sums(), Ahead(file)
         self._file.write(self.local(PAYLOAD, 0, 0, wide=self._zip64))
 
     @staticmethod
@@ -163,12 +68,12 @@ class Writer:
         head = (0x02014B50, version, version, 0, 0, 0, _DATE_1980, crc, small, small, len(name), len(extra))
         return _CENTRAL.pack(*head, 0, 0, 0, 0, _FULL if far else offset) + name.encode() + extra
 
-    def write(self, *pieces: bytes) -> None:
-        """Of the payload, one behind the other; put together they would be copied first."""
-        self._sums.update(*pieces)
-        for data in pieces:
-            self._size += len(data)
-            self._file.write(data)
+    def write(self, piece: Piece) -> None:
+        """The next piece of the payload. It must stay as it is until the next one has been handed over."""
+        self._sums.update(piece)
+        self._size += len(piece)
+        self._file.write(piece)
+        self._ahead.passed(len(piece))
 
     def close(self) -> None:
         """Ends what works beside; to be called however the writing ends."""
@@ -199,7 +104,7 @@ class Writer:
         self._file.write(local + manifest + directory + tail)
         self._file.seek(self._base)
         self._file.write(first)
-        self._file.seek(0, os.SEEK_END)
+        self._file.seek(0, SEEK_END)
 
 
 class Container(Struct, frozen=True, kw_only=True):
@@ -230,7 +135,7 @@ class Member(Struct, frozen=True, kw_only=True):
 
 def locate(file: BinaryIO, *, members_max: int, size_max: int) -> list[Member]:
     """The members of a zip in which all are stored, in their order in the file; every byte belongs to one of them."""
-    size = file.seek(0, os.SEEK_END)
+    size = file.seek(0, SEEK_END)
     if size > size_max:
         raise Malformed(f"the file has {size} bytes; at most {size_max} are read")
     count, start, length = _ending(file, size, DIRECTORY_MAX * members_max)
@@ -251,7 +156,7 @@ def scan(file: BinaryIO) -> Container:
     """Read the outside of a package. The payload is located and not read."""
     if not file.seekable():
         raise Refused("a package is read from a file, not from a stream", hint="store it in a file first")
-    size = file.seek(0, os.SEEK_END)
+    size = file.seek(0, SEEK_END)
     if size > FILE_MAX:
         raise Malformed(f"the package has {size} bytes; at most {FILE_MAX} are read")
     count, start, length = _ending(file, size, DIRECTORY_MAX)
@@ -398,56 +303,3 @@ def _member(file: BinaryIO, entry: _Entry, following: int) -> int:
     elif gap:
         raise Malformed(f"there are bytes behind the member `{entry.name}`")
     return start
-
-
-@contextmanager
-def writing(target: Source) -> Iterator[BinaryIO]:
-    """A file object to write to. A path appears only when everything held; until then a hidden file is beside it."""
-    if not isinstance(target, str | os.PathLike):
-        start = target.tell()
-        try:
-            yield target
-        except BaseException:
-            target.seek(start)
-            target.truncate()
-            raise
-        return
-    path = Path(target)
-    if path.is_dir():
-        raise Refused(f"`{path}` is a folder", hint="name a file in it")
-    with _beside(path) as file:
-        yield file
-
-
-@contextmanager
-def _beside(path: Path) -> Iterator[BinaryIO]:
-    try:
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=".part", dir=path.parent)
-    except OSError as error:
-        raise Unavailable(f"`{path}` cannot be written: {error.strerror}") from error
-    part = Path(name)
-    try:
-        with os.fdopen(descriptor, "w+b") as file:
-            yield file
-            with writes(path):
-                file.flush()
-                os.fsync(descriptor)
-        with writes(path):
-            part.replace(path)
-            folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-
-
-@contextmanager
-def writes(what: object) -> Iterator[None]:
-    """A full or failing disk, said in our words."""
-    try:
-        yield
-    except OSError as error:
-        raise Unavailable(f"`{what}` cannot be written: {error.strerror}") from error

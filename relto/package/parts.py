@@ -26,7 +26,8 @@ from msgspec import Struct
 
 from relto.errors import Forged, Malformed, Refused
 from relto.keys import PublicKey, Signer, pae
-from relto.package.container import SIZE_MAX, Source, Writer, locate, reading, writes, writing
+from relto.package.container import SIZE_MAX, Writer, locate
+from relto.package.stream import Source, fill, reading, writes, writing
 from relto.package.tdf import Package, Sealed, read
 
 PARTS_MAX: Final = 256
@@ -118,6 +119,13 @@ class Window(RawIOBase):
         base = {SEEK_SET: 0, SEEK_CUR: self._position, SEEK_END: self._size}[whence]
         self._position = max(0, base + offset)
         return self._position
+
+    def readinto(self, into: bytearray | memoryview) -> int:  # type: ignore[override]
+        view = memoryview(into)[: max(0, self._size - self._position)]
+        self._file.seek(self._start + self._position)
+        count = fill(self._file, view)
+        self._position += count
+        return count
 
     def read(self, size: int = -1) -> bytes:
         left = max(0, self._size - self._position)

@@ -13,7 +13,7 @@ import hmac
 import itertools
 import json
 import unicodedata
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from os import PathLike
 from typing import BinaryIO, Final
@@ -28,15 +28,8 @@ from relto.keys import PublicKey, Random, Signer, from_base64, to_base64, wrap_s
 from relto.package.container import (
     SIZE_MAX,
     Container,
-    Source,
-    Sums,
     Writer,
-    read_exactly,
-    reading,
     scan,
-    size_of,
-    writes,
-    writing,
 )
 from relto.package.manifest import (
     ACCESS_MAX,
@@ -60,6 +53,7 @@ from relto.package.owner import (
     label_assertion,
     label_of,
 )
+from relto.package.stream import Ahead, Source, Sums, fill, reading, size_of, writes, writing
 from relto.package.strict import read_json
 
 SEGMENT_SIZE: Final = 2 * 1024 * 1024
@@ -346,25 +340,33 @@ def _encrypt(
 ) -> tuple[Segment, ...]:
     aead, done = AESGCM(dek), 0
     segments: list[Segment] = []
+    room = segment_size if expected is None else min(segment_size, expected + 1)
+    plain, boxes = memoryview(bytearray(room)), _boxes(room)
     # An empty file is one empty segment: readers exist that take none for a damaged package.
-    while (data := read_exactly(file, segment_size)) or not segments:
-        done += len(data)
+    while (count := fill(file, plain)) or not segments:
+        done += count
         if done > SIZE_MAX:
             raise Refused(f"the source has more than {SIZE_MAX} bytes", hint="split it first")
         if expected is not None and done > expected:
             raise Conflict("the file grew while it was sealed", hint="seal it again when nobody writes to it")
-        iv = random(12)
-        sealed = aead.encrypt(iv, data, None)
+        sealed = next(boxes)[: count + OVERHEAD]
+        iv = sealed[:12] = random(12)
+        aead.encrypt_into(iv, plain[:count], None, sealed[12:])
         with writes("the package"):
-            writer.write(iv, sealed)
-        segments.append(Segment(to_base64(sealed[-16:]), len(data), len(data) + OVERHEAD))
+            writer.write(sealed)
+        segments.append(Segment(to_base64(bytes(sealed[-16:])), count, count + OVERHEAD))
         if progress is not None:
             progress(done, expected)
-        if len(data) < segment_size:
+        if count < segment_size:
             break
     if expected is not None and done != expected:
         raise Conflict("the file changed while it was sealed", hint="seal it again when nobody writes to it")
     return tuple(segments)
+
+
+def _boxes(room: int) -> Iterator[memoryview]:
+    """Two buffers for sealed segments in turn: one is filled while the other is still being summed."""
+    return itertools.cycle([memoryview(bytearray(room + OVERHEAD)) for _ in range(2)])
 
 
 # ── reading ──
@@ -525,11 +527,13 @@ def _decrypt_into(
     progress: Progress | None,
     sums: Sums,
 ) -> None:
-    aead, done = AESGCM(dek), 0
+    aead, done, ahead = AESGCM(dek), 0, Ahead(out)
+    room = max((segment.size for segment in manifest.segments), default=0)
+    plain, boxes = memoryview(bytearray(room)), _boxes(room)
     file.seek(container.payload_at)
     for number, segment in enumerate(manifest.segments):
-        sealed = read_exactly(file, segment.sealed)
-        if len(sealed) != segment.sealed:
+        sealed, data = next(boxes)[: segment.sealed], plain[: segment.size]
+        if fill(file, sealed) != segment.sealed:
             raise Forged(f"segment {number} is cut short")
         sums.update(sealed)
         found = sealed[-16:] if manifest.algorithm == "GMAC" else hmac.digest(dek, sealed, hashlib.sha256)
@@ -537,12 +541,13 @@ def _decrypt_into(
         if not hmac.compare_digest(found, from_base64(segment.hash)):
             raise Forged(f"segment {number} is not the one that the table names")
         try:
-            data = aead.decrypt(sealed[:12], memoryview(sealed)[12:], None)
+            aead.decrypt_into(sealed[:12], sealed[12:], None, data)
         except InvalidTag as error:
             raise Forged(f"segment {number} was altered") from error
         with writes("the opened file"):
             out.write(data)
-        done += len(data)
+        ahead.passed(segment.size)
+        done += segment.size
         if progress is not None:
             progress(done, manifest.size)
 

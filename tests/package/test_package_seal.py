@@ -66,6 +66,9 @@ def test_any_bytes_any_segment(plain, segment, known, tmp_path):
         def read(self, size=-1):
             return super().read(min(size, 7))
 
+        def readinto(self, into):
+            return super().readinto(into[:7])
+
     out = io.BytesIO()
     package.seal(Pipe(plain), out, **arguments(segment_size=segment))
     assert open_bytes(out.getvalue(), tmp_path / "out")[1] == plain
@@ -267,18 +270,18 @@ def test_a_signer_that_signs_something_else(tmp_path):
 
 def test_a_file_that_changes_while_it_is_sealed(tmp_path):
     class Growing(io.BytesIO):
-        def read(self, size=-1):
-            data = super().read(size)
+        def readinto(self, into):
+            count = super().readinto(into)
             here = self.tell()
             self.seek(0, 2)
             self.write(b"more")
             self.seek(here)
-            return data
+            return count
 
     class Shrinking(io.BytesIO):
-        def read(self, size=-1):
+        def readinto(self, into):
             self.truncate(600)
-            return super().read(size)
+            return super().readinto(into)
 
     for source in (Growing(PLAIN), Shrinking(PLAIN)):
         with pytest.raises(Conflict):
