@@ -215,6 +215,25 @@ def test_a_decision_is_a_document_in_the_words_of_the_command(told, tmp_path):
     assert relto(*asked, "--out", str(tmp_path / "x.txt")).returncode == 2
 
 
+@pytest.mark.xdist_group("demo-told")
+def test_a_page_verifies_ids_and_looks_at_no_file(told):
+    node = open_node(told[0] / "gbr")
+    try:
+        page = next(one for one in PAGES if one.path == "/ledgers")
+        release = next(iter(node.register.releases))
+        found = page.view(node, {"thing": release[:20]})["verified"]
+        assert release in found["is"]
+        assert found["proves"]
+        for thing in ("/etc/hostname", str(told[0] / "gbr" / "relto.toml"), "relto.toml", "ff" * 32, "<b>", ""):
+            answer = page.view(node, {"thing": thing}).get("verified")
+            assert answer is None if not thing else answer["is"] is None
+            html = paint(node, page, {"thing": thing}, "/ledgers", "token")
+            assert "Held here" not in html
+            assert "<b></" not in html
+    finally:
+        node.store.close()
+
+
 # Each tells the story up to its step; two stand for the twelve where minutes count.
 @pytest.mark.parametrize(
     "n", [n if n in {3, 9} else pytest.param(n, marks=pytest.mark.slow) for n in range(1, len(TITLES) + 1)]

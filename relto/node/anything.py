@@ -88,6 +88,16 @@ def verify(thing: str, trust: Trust) -> Verdict:
     )
 
 
+def named(thing: str, node: Node) -> Verdict:
+    """What an id or a hash means here, and nothing else: no file of this machine is looked at.
+
+    Raises: Malformed, NotFound.
+    """
+    if not _HEX.fullmatch(thing):
+        raise Malformed("an id or a hash is 8 to 64 digits, 0 to 9 and a to f", hint="a file: `relto verify FILE`")
+    return _named(thing, Trust(node=node))
+
+
 # ── directories and files ──
 
 

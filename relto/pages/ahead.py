@@ -145,8 +145,9 @@ def _ledgers(node: Node, view: View, query: Query) -> tuple[str, Row]:
         if bad
         else f"{len(rows)} ledgers, no fork, no rewind."
     )
-    return list_("Ledgers", lede, ("Of", "Entries#", "Confirmed#", "Owed to us#", "Standing", "Root", "Origin"), rows,
+    _, values = list_("Ledgers", lede, ("Of", "Entries#", "Confirmed#", "Owed to us#", "Standing", "Root", "Origin"), rows,
                  ("No ledger is held here.", "relto node join pins a party and its ledger."))  # fmt: skip
+    return "ledgers.html", {**values, "thing": query.get("thing", ""), "found": view.get("verified")}
 
 
 SHAPES: Mapping[str, Shape] = {

@@ -15,6 +15,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlencode
 
+import msgspec
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
@@ -23,6 +24,7 @@ from starlette.routing import BaseRoute, Route
 from relto.errors import Malformed, NotFound, Refused, ReltoError
 from relto.node import views
 from relto.node.answering import answer_view, coming, leaving, rows_of, sheet, stages
+from relto.node.anything import named
 from relto.node.asking import item_name, question, recipient, sighted
 from relto.node.node import Node
 from relto.node.watch import standings
@@ -99,9 +101,17 @@ def _withdrawal(node: Node, query: Query) -> views.View:
     return leaving(node.register, node.clock(), query["party"], query["on"])
 
 
-def _ledgers(node: Node) -> list[views.View]:
+def _ledgers(node: Node, query: Query) -> views.View:
+    """How each ledger stands; thing: an id or hash, and what it proves."""
     now, problems, mirrors = node.clock(), node.problems(), standings(node)
-    return [views.party_view(node.register, one, now, problems, mirrors) for one in sorted(node.register.parties)]
+    rows = [views.party_view(node.register, one, now, problems, mirrors) for one in sorted(node.register.parties)]
+    view = views.listing(node.register, now, rows)
+    if query.get("thing"):
+        try:
+            view["verified"] = msgspec.to_builtins(named(query["thing"].strip().lower(), node))
+        except ReltoError as error:
+            view["verified"] = {"is": None, "error": error.as_dict()}
+    return view
 
 
 def _listed(make: Callable[[Node], list[views.View]]) -> Callable[[Node, Query], views.View]:
@@ -151,7 +161,7 @@ PAGES = (
     Page(path="/pipeline", template="pipeline", view=_pipeline, command="relto engagement pipeline {party}"),
     Page(path="/outlook", template="outlook", view=lambda n, q: coming(n.register, n.clock(), q.get("until", "")), command="relto outlook"),
     Page(path="/withdrawal", template="withdrawal", view=_withdrawal, command="relto impact --withdraw {party} --on {on}"),
-    Page(path="/ledgers", template="ledgers", view=_listed(_ledgers), command="relto node doctor"),
+    Page(path="/ledgers", template="ledgers", view=_ledgers, command="relto node doctor"),
     Page(path="/who", template="who", view=_who, command="relto who {item}"),
     Page(path="/what", template="what", view=_what, command="relto what {who}"),
     Page(path="/audience", template="sheet", view=_sheet, command="relto seal FILE --item {item} --dry-run"),
