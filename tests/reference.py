@@ -31,7 +31,7 @@ class Reading(Acts):
         return {
             "standing.person": UNKNOWN if employed is None else NO if employed == "none" else YES,
             "standing.organisation": YES if self.attested("organisation", "recipient") else NO,
-            "standing.party": YES if self.to.party in self.r.parties and not self.gone(self.to.party) else NO,
+            "standing.party": YES if self.to.party in self.r.parties and (not self.exit() or self.right()) else NO,
             "scope": self.scope(),
             "purpose": YES if self.q.purpose in purposes else NO,
             "label.level": self.level(),
@@ -41,7 +41,16 @@ class Reading(Acts):
             "fresh": UNKNOWN if any(map(self.old, self.depends(used) - {self.r.me})) else YES,
             **{f"law.{name}": value for name, (_, value) in laws.items()},
             "owner": self.owners(),
+            **self.party_days(),
         }
+
+    def party_days(self):
+        """Where the charter has parties that come and go: a party receives on its days, and what it keeps after them."""
+        if not any(one.until or one.formerly for one in self.c.parties):
+            return {}
+        own = [one for one in self.c.parties if one.id == self.to.party]
+        inside = all(one.since <= self.day and (not one.until or self.day <= one.until) for one in own)
+        return {"party_days": YES if inside or self.right() else NO}
 
     def law(self, one):
         """Whether it reaches, and whether it is met. Only a text that its state adopted, and that is held, says so."""
@@ -66,7 +75,7 @@ class Reading(Acts):
             return YES
         if not project or not project.term.holds(self.day):
             return NO
-        if self.member:
+        if self.member or (self.right() and self.to.party in project.participants):
             return YES if self.to.party in project.participants else NO
         return max(map(self.covered, self.engagements()), default=NO)
 

@@ -4,10 +4,16 @@ No act, so no; nothing stated of a thing or a person, so not known. A determinat
 and from those whom this law asks; a licence from the state whose law it is.
 """
 
+import datetime as dt
+
 from msgspec import UNSET
 
 from relto.charter import Money
 from relto.law import Fact, Says
+
+
+def next_day(day):
+    return (dt.date.fromisoformat(day) + dt.timedelta(days=1)).isoformat()
 
 
 class Acts:
@@ -30,6 +36,33 @@ class Acts:
         """A withdrawal counts from the day on which its notice is over."""
         out = self.r.parties[party].withdraws if party in self.r.parties else ""
         return bool(out) and out <= self.day
+
+    def exit(self):
+        """How the recipient's party left, and since when: by the charter's word or its own notice. None: it has not."""
+        told = [(p.left_by, next_day(p.until)) for p in self.c.parties if p.id == self.to.party and p.left_by]
+        notice = self.r.parties[self.to.party].withdraws if self.to.party in self.r.parties else ""
+        days = [day for _, day in told] + [notice] * bool(notice)
+        if not days or min(days) > self.day:
+            return None
+        return (told[0][0] if told else "own_wish"), min(days)
+
+    def rights(self):
+        """What its exit leaves it to receive, as long as that lasts."""
+        kind, since = self.exit() or ("", "")
+        kept = [right for one in self.c.exits if one.kind == kind for right in one.keeps if right.access]
+        return [right for right in kept if not right.lasts or self.day <= right.last_day(since)]
+
+    def right(self):
+        """Whether one of these covers the release: made by then, of this making, in this project, for this purpose."""
+        made = "background" if self.facts.background is True else "results"
+        registered = dt.datetime.fromtimestamp(self.facts.at / 1000, dt.UTC).date().isoformat()
+        return any(
+            one.access.made in ("all", made)
+            and self.facts.project in (one.access.projects or [self.facts.project])
+            and self.q.purpose in (one.access.purposes or [self.q.purpose])
+            and registered <= self.exit()[1]
+            for one in self.rights()
+        )
 
     def code(self, party):
         """By the charter; else a name of three letters, unless the charter gives these letters to another."""
@@ -59,9 +92,8 @@ class Acts:
     def attested(self, claim, side):
         """By the party whose organisation it is; an instrument with another party counts towards that party."""
         party, other, about = self.side(side)
-        held = [
-            one.terms for one in self.r.attestations if one.party == party and not one.revoked and not self.gone(party)
-        ]
+        speaks = not self.gone(party) or (party == self.to.party and bool(self.rights()))
+        held = [one.terms for one in self.r.attestations if speaks and one.party == party and not one.revoked]
         held = [
             one for one in held if about.startswith(f"{party}/") and about in (one.about, f"{one.about}/{one.about}")
         ]

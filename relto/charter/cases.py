@@ -82,6 +82,7 @@ class Thing(msgspec.Struct, frozen=True, kw_only=True):
     areas: tuple[str, ...]
     label: Label
     background: bool = False
+    registered: Date = ""  # empty: long ago
 
 
 class Attested(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,6 +140,7 @@ class Cases(msgspec.Struct, frozen=True, kw_only=True):
     cases: tuple[Case, ...]
     attested: tuple[Attested, ...] = ()
     judged: tuple[Judged, ...] = ()
+    withdrawn: Mapping[str, Date] = {}  # parties whose own notice has run out, since when
     uncovered: Mapping[str, str] = {}  # clauses that no case could tell from their absence, and why
 
     def item(self, name: str) -> Thing:
@@ -176,6 +178,7 @@ class _Reading:
         self.people = world.take("people", _each(self.person))
         attested = world.take("attested", _every(self.attestation), ())
         judged = world.take("determined", _every(self.judgement), ())
+        left = world.take("withdrawn", _every(self.leaver), ())
         world.done()
         cases = self.root.take("cases", _each(self.case))
         uncovered = self.root.take("uncovered", _every(self.reason), ())
@@ -189,6 +192,7 @@ class _Reading:
             cases=cases,
             attested=attested,
             judged=judged,
+            withdrawn=dict(left),
             uncovered=dict(uncovered),
         )
 
@@ -211,6 +215,9 @@ class _Reading:
             law=entry.take("law", _CODE, ""),
             holds=entry.take("holds", flag, default=True),
         )
+
+    def leaver(self, entry: Map) -> tuple[str, str]:
+        return entry.take("party", self.of_charter(self.charter.party)), entry.take("since", date)
 
     def outsider(self, entry: Map) -> Outsider:
         name = entry.take("id", word)
@@ -249,6 +256,7 @@ class _Reading:
             areas=entry.take("areas", list_of(self.of_charter(self.charter.area)), ()),
             label=label,
             background=entry.take("background", flag, default=False),
+            registered=entry.take("registered", date, ""),
         )
 
     def person(self, entry: Map) -> Person:

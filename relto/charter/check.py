@@ -17,7 +17,7 @@ from typing import Final, Literal
 import msgspec
 
 from relto.charter.draft import draft, faults
-from relto.charter.model import EVALUATED, GRADES, JOINT_ACTS, Charter, Decision, Limit, Project, Test
+from relto.charter.model import EVALUATED, GRADES, JOINT_ACTS, Charter, Decision, Limit, Party, Project, Test
 from relto.charter.rules import Matter, poll, rank
 from relto.charter.rules import faults as rule_faults
 from relto.charter.text import Date, List, Map, Node, Span, Text
@@ -413,6 +413,7 @@ class _Lint:
             yield from self.all_known(entry, "attributes", party.attributes, attributes, "attribute")
             if party.until is not None and party.until < party.since:
                 yield error(entry.at("until"), f"`{party.id}` leaves on {party.until}, before it comes ({party.since})")
+            yield from self.left(party, entry)
             for node, former in zip(_items(entry.at("formerly")), party.formerly, strict=True):
                 if former.term.overlaps(Span(first=party.since, last=party.until)):
                     words = f"`{party.id}` has two grades on the same days"
@@ -420,6 +421,16 @@ class _Lint:
         for one, entry in zip(self.charter.attributes, self.entries("attributes"), strict=True):
             if not any(one.id in party.attributes for party in self.charter.parties):
                 yield warning(entry.at("id"), f"no party bears `{one.id}`")
+
+    def left(self, party: Party, entry: Map) -> Iterator[Problem]:
+        if not party.left_by:
+            return
+        if party.until is None:
+            words = f"`{party.id}` has left, and it is not said on which day"
+            yield error(entry.at("left_by"), words, hint="add `until: …`, its last day")
+        if party.left_by != "own_wish" and not any(one.kind == party.left_by for one in self.charter.exits):
+            words = f"nothing says what a party keeps and owes that leaves by `{party.left_by}`"
+            yield error(entry.at("left_by"), words, hint=f"add an entry `kind: {party.left_by}` under `exits`")
 
     def parts(self) -> Iterator[Problem]:
         """Projects within projects, shares in them, and projects that nobody reaches."""
@@ -627,6 +638,12 @@ class _Lint:
             if one.kind in {"default", "excluded"} and not one.decided_by:
                 words = f"nobody decides that a party leaves by `{one.kind}`: a power that nobody holds"
                 yield error(entry.at("kind"), words, hint="`decided_by: expel`")
+            for inner, duty in zip(self.entries("keeps", entry), one.keeps, strict=True):
+                where = inner.at("access")
+                if duty.access is not None and isinstance(where, Map):
+                    yield from self.all_known(where, "projects", duty.access.projects, self.projects, "project")
+                    purposes = [each.id for each in self.charter.purposes]
+                    yield from self.all_known(where, "purposes", duty.access.purposes, purposes, "purpose")
             if one.kind == "own_wish" and one.notice is not None:
                 other = self.charter.withdrawal
                 if (one.notice, one.year_ends) != (other.notice, other.year_ends):
@@ -660,11 +677,15 @@ def _over(charter: Charter, root: Map, day: Date) -> Iterator[Problem]:
     ended: list[tuple[str, Sequence[tuple[str, Date | None]], str]] = [
         ("instruments", [(one.id, one.term.last) for one in charter.instruments], "is over since"),
         ("projects", [(one.id, one.term.last) for one in charter.projects], "is over since"),
-        ("parties", [(one.id, one.until) for one in charter.parties], "is a party no more since"),
+        (
+            "parties",
+            [(one.id, "" if one.left_by else one.until) for one in charter.parties],
+            "is a party no more since",
+        ),
     ]
     for section, last_days, words in ended:
         for (name, last), entry in zip(last_days, _groups(root.at(section)), strict=True):
-            if last is not None and last < day:
+            if last and last < day:
                 yield warning(entry.at("until" if section == "parties" else "term"), f"`{name}` {words} {last}")
     for one, entry in zip(charter.windows, _groups(root.at("windows")), strict=True):
         if one.date < day:

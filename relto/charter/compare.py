@@ -121,7 +121,8 @@ def _span(span: Span) -> str:
 
 
 def _party(one: m.Party, charter: Charter) -> str:
-    until = f" until {one.until}" if one.until else ""
+    left = f", when it left by {one.left_by.replace('_', ' ')}" if one.left_by else ""
+    until = f" until {one.until}{left}" if one.until else ""
     before = "".join(f", {former.grade}{_span(former.term)} before" for former in one.formerly)
     bears = f" It is {_list(one.attributes)}." if one.attributes else ""
     votes = f" It has {one.votes} votes where votes are weighed." if one.votes != 1 else ""
@@ -294,7 +295,13 @@ def _freshness(one: m.Freshness, _: Charter) -> str:
 
 def _duty(one: m.Duty, _: Charter, *, kept: bool = False) -> str:
     lasts = f"for {one.lasts} after it" if one.lasts else "without end"
-    return f"Who leaves {'keeps' if kept else 'owes'} {one.id}, {lasts}."
+    got = one.access
+    if got is None:
+        return f"Who leaves {'keeps' if kept else 'owes'} {one.id}, {lasts}."
+    made = {"all": "items", "background": "background", "results": "results"}[got.made]
+    where = f" of {_list(got.projects, 'or')}" if got.projects else ""
+    what = f" for {_list(got.purposes, 'or')}" if got.purposes else ""
+    return f"Who leaves keeps {one.id}, {lasts}: {made}{where} registered by the day of its exit still go to it{what}."
 
 
 def _notice(notice: object, year_ends: str) -> str:

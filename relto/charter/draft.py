@@ -43,6 +43,7 @@ from relto.charter.model import (
     Instrument,
     JointAct,
     Jurisdiction,
+    KeptAccess,
     Layer,
     Limit,
     Made,
@@ -211,13 +212,14 @@ class Reading:
     def decisions_max(self) -> int:
         return len(JOINT_ACTS) if self.engine == 1 else ENTRIES_MAX
 
-    def newer(self, entry: Map, *keys: str) -> bool:
-        """Whether this text may use what came with engine 2. In an older one such a key is refused by its name."""
-        if self.engine > 1:
+    def newer(self, entry: Map, *keys: str, since: int = 2) -> bool:
+        """Whether this text may use what came with an engine. In an older one such a key is refused by its name."""
+        if self.engine >= since:
             return True
         for key in keys:
             if key in entry:
-                raise entry.key_at(key).refuse(f"`{key}` is a word of engine 2", hint="write `engine: 2` to use it")
+                words, hint = f"`{key}` is a word of engine {since}", f"write `engine: {since}` to use it"
+                raise entry.key_at(key).refuse(words, hint=hint)
         return False
 
     def one(self, key: str, read: Callable[[Map, str], T]) -> T:
@@ -297,6 +299,9 @@ class Reading:
             formerly=entry.take("formerly", list_of(group(_former), most=ENTRIES_MAX), ()) if newer else (),
             votes=entry.take("votes", from_to(1, VOTES_MAX), 1) if newer else 1,
             attributes=entry.take("attributes", list_of(word), ()) if newer else (),
+            left_by=cast("ExitKind", entry.take("left_by", choice(*LEAVING), ""))
+            if self.newer(entry, "left_by", since=3)
+            else "",
             **c,
         )
 
@@ -605,7 +610,8 @@ class Reading:
         if not c["says"]:
             raise entry.refuse("a duty says what is to be done", hint="add a line `says: …`")
         lasts = entry.take("lasts", _PERIOD, None) if self.newer(entry, "lasts") else None
-        return Duty(id=name, lasts=lasts, **c)
+        kept = of.endswith("/keeps") and self.newer(entry, "access", since=3)
+        return Duty(id=name, lasts=lasts, access=entry.take("access", group(_access), None) if kept else None, **c)
 
     def exit(self, entry: Map, of: str) -> Exit:
         kind = cast("ExitKind", entry.take("kind", choice(*get_args(ExitKind))))
@@ -647,6 +653,7 @@ class Reading:
         )
 
 
+LEAVING: Final = ("own_wish", "default", "excluded", "whole")  # ways by which a party is none any more
 _RULES_1: Final = ("unanimity", "owner", "k_of_n", "majority", "all_affected")
 _OF_ENGINE_2: Final = (
     *("pillars", "projects", "grades", "sections", "ends", "open_for", "counted", "share", "contributions"),
@@ -714,6 +721,14 @@ def _former(entry: Map) -> Former:
 def _contribution(entry: Map) -> Contribution:
     of = cast("ShareOf", entry.take("of", choice(*get_args(ShareOf))))
     return Contribution(party=entry.take("party", word), of=of, parts=entry.take("parts", from_to(1, PARTS_MAX)))
+
+
+def _access(entry: Map) -> KeptAccess:
+    return KeptAccess(
+        made=cast("Made", entry.take("made", choice(*get_args(Made)), "results")),
+        projects=entry.take("projects", list_of(word, least=1), ()),
+        purposes=entry.take("purposes", list_of(word, least=1), ()),
+    )
 
 
 def _assent(entry: Map) -> Assent:

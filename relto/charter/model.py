@@ -4,8 +4,8 @@ Values only: `draft` reads them from a text, `check` judges whether they fit one
 partnership.
 
 * Ids are unique within their section, clauses in the whole text; every entry has one.
-* Engine 1 and engine 2 are two languages of one shape: what only engine 2 knows has a value that says nothing in texts
-  of engine 1 (spec/charter.md, "Engine 2").
+* Engines 1, 2 and 3 are languages of one shape: what only a later one knows has a value that says nothing in texts of
+  an earlier one (spec/charter.md, "Engine 2" and "Engine 3").
 * `says` is the clause in plain words, `source` where it comes from, `basis` what kind of source that is (`assumption`:
   ours, no text found).
 * A lookup of something that is not there raises `errors.NotFound`.
@@ -24,11 +24,12 @@ from relto.charter.text import Amount, Date, Span
 from relto.errors import NotFound
 from relto.label import Equivalence, Group, Level
 
-ENGINES: Final = (1, 2)
+ENGINES: Final = (1, 2, 3)
 # The decision rules that each engine can evaluate: each has its line in `relto.charter.rules`.
 EVALUATED: Final[dict[int, tuple[str, ...]]] = {
     1: ("unanimity", "owner", "k_of_n", "majority", "all_affected"),
     2: ("unanimity", "owner", "k_of_n", "majority", "all_affected", "fraction", "double_majority", "weighted"),
+    3: ("unanimity", "owner", "k_of_n", "majority", "all_affected", "fraction", "double_majority", "weighted"),
 }
 
 T = TypeVar("T")
@@ -100,7 +101,10 @@ class Former(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Party(Entry, frozen=True, kw_only=True):
-    """until: its last day, where it has one. votes: its weight under rule `weighted`. attributes: declared words."""
+    """until: its last day, where it has one. votes: its weight under rule `weighted`. attributes: declared words.
+
+    left_by: how it left, after its last day; it has no vote and signs nothing any more, and keeps what that exit says.
+    """
 
     id: str
     name: str
@@ -112,6 +116,7 @@ class Party(Entry, frozen=True, kw_only=True):
     formerly: tuple[Former, ...] = ()
     votes: int = 1
     attributes: tuple[str, ...] = ()
+    left_by: ExitKind | Literal[""] = ""
 
     def grade_on(self, day: Date) -> str:
         """The grade on a day; empty before the first and after the last one."""
@@ -385,11 +390,31 @@ class Criterion(Entry, frozen=True, kw_only=True):
     claim: str = ""
 
 
+class KeptAccess(msgspec.Struct, frozen=True, kw_only=True):
+    """What a leaver may still receive: of what it could receive before, and of items registered no later than the day of
+    its exit, those of this making, in these projects and for these purposes (empty: every one)."""
+
+    made: Made = "results"
+    projects: tuple[str, ...] = ()
+    purposes: tuple[str, ...] = ()
+
+    def covers(self, project: str, purpose: str, *, background: bool) -> bool:
+        return (
+            (self.made == "all" or background == (self.made == "background"))
+            and (not self.projects or project in self.projects)
+            and (not self.purposes or purpose in self.purposes)
+        )
+
+
 class Duty(Entry, frozen=True, kw_only=True):
-    """A duty that survives an exit; `lasts`: for so long after it, else without end."""
+    """A duty or a right that survives an exit; `lasts`: for so long after it, else without end.
+
+    access: of what a leaver keeps, the releases that it is.
+    """
 
     id: str
     lasts: Amount | None = None
+    access: KeptAccess | None = None
 
     def last_day(self, left: Date) -> Date | None:
         """Its last day, counted from the day of the exit; None: it has no end."""
@@ -532,26 +557,43 @@ class Charter(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def members(self) -> tuple[str, ...]:
         """The parties that vote on everything, in the order of the text."""
-        full = self._graded(lambda one: one.votes == "all")
-        return tuple(one.id for one in self.parties if one.grade in full)
+        return self._of_grade(lambda one: one.votes == "all")
 
     @property
     def signatories(self) -> tuple[str, ...]:
         """The members, and the parties of lesser grades that consent to the charter."""
-        signing = self._graded(lambda one: one.signs)
-        return tuple(one.id for one in self.parties if one.grade in signing)
+        return self._of_grade(lambda one: one.signs)
 
     @property
     def project_voters(self) -> tuple[str, ...]:
         """The parties that have a vote in the projects they take part in."""
-        voting = self._graded(lambda one: one.votes != "none")
-        return tuple(one.id for one in self.parties if one.grade in voting)
+        return self._of_grade(lambda one: one.votes != "none")
 
     @property
     def insiders(self) -> tuple[str, ...]:
         """The parties that receive what belongs to the projects they take part in, without an engagement."""
-        receiving = self._graded(lambda one: one.receives == "own_projects")
-        return tuple(one.id for one in self.parties if one.grade in receiving)
+        return self._of_grade(lambda one: one.receives == "own_projects")
+
+    def _of_grade(self, which: Callable[[Grade], bool]) -> tuple[str, ...]:
+        """The parties of such grades, but for those that have left."""
+        grades = self._graded(which)
+        return tuple(one.id for one in self.parties if one.grade in grades and not one.left_by)
+
+    def left(self, party: str) -> tuple[str, Date] | None:
+        """How a party of the text has left, and the first day on which it is none."""
+        one = next((each for each in self.parties if each.id == party and each.left_by), None)
+        if one is None or one.until is None:
+            return None
+        return one.left_by, later(one.until, Amount(number=1, unit="days"))
+
+    def kept(self, kind: str) -> tuple[Duty, ...]:
+        """What who leaves in this way may still receive."""
+        return tuple(duty for one in self.exits if one.kind == kind for duty in one.keeps if duty.access is not None)
+
+    @property
+    def keeps_access(self) -> bool:
+        """Whether some way out leaves a right to receive."""
+        return any(duty.access is not None for one in self.exits for duty in one.keeps)
 
     def _graded(self, which: Callable[[Grade], bool]) -> set[str]:
         """The grades of this kind. Where the text declares none, a member is everything and the others are nothing."""

@@ -205,7 +205,8 @@ class Author(Held):
             raise Refused("no partnership is founded yet", hint="`relto act list` shows whose consent is missing")
         there = self.register.projects.get(project) or charter.project(project)
         pillar = charter.pillar(there.pillar)
-        found = set(pillar.members if pillar.access == "closed" else there.participants)
+        named = pillar.members if pillar.access == "closed" else there.participants
+        found = {one for one in named if charter.left(one) is None}  # who has left learns of nothing new
         rel = set() if isinstance(label.rel, UnsetType) else set(label.rel)
         for one in self.register.engagements.values():
             party = self.register.parties.get(one.terms.party)

@@ -112,7 +112,7 @@ def outcome(charter: Charter, cases: Cases, case: Case) -> Outcome:
 
 
 def _decided(charter: Charter, cases: Cases, case: Case) -> Decision:
-    day = int(dt.datetime.fromisoformat(case.day).replace(tzinfo=dt.UTC).timestamp() * 1000)
+    day = _midnight(case.day)
     person = cases.person(case.who)
     question = Question(
         to=_recipient(person),
@@ -236,6 +236,7 @@ class _Stage:
             size=1,
             seen=self.day,
             confirmed=1,
+            withdraws=self.cases.withdrawn.get(name, ""),
         )
 
     def _terms(self, one: Engaged) -> acts.Engagement:
@@ -315,7 +316,7 @@ class _Stage:
         facts = acts.RegisterItem(
             author=party,
             log=_origin(party),
-            at=0,
+            at=_midnight(one.registered) if one.registered else 0,
             item=one.id,
             version=1,
             opaque=_id(one.id)[:32],
@@ -365,6 +366,10 @@ class _Stage:
             reason="given",
         )
         return Determination(act=_id("determine", str(n)), party=one.by, terms=terms)
+
+
+def _midnight(day: str) -> int:
+    return int(dt.datetime.fromisoformat(day).replace(tzinfo=dt.UTC).timestamp() * 1000)
 
 
 def _origin(party: str) -> str:

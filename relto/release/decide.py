@@ -21,7 +21,7 @@ from relto.law import Fact, Finding, Need, Says, Three
 from relto.release.facts import FAR, Case, Law
 from relto.release.limits import rules_of
 from relto.release.question import Answer, Decision, Question, act_of, day_before, decision_id, is_conjunct
-from relto.release.rules import BEFORE_LAW, DENIED, FRESH, OWNER, Found, Rule, Way, denied, distinct, found
+from relto.release.rules import DENIED, FRESH, OWNER, Found, Rule, Way, before_law, denied, distinct, found
 
 NOBODY: frozenset[str] = frozenset()
 CITE_MAX = 512
@@ -53,7 +53,7 @@ def judge(
     """satisfied: jurisdictions whose law is taken as met. more: further conjuncts, after all others."""
     case = Case(register, question, satisfied)
     before, fresh, last = (
-        _run(case, BEFORE_LAW),
+        _run(case, before_law(case.charter)),
         _run(case, (FRESH,)),
         _run(case, (OWNER, *rules_of(case.charter), *more)),
     )

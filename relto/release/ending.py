@@ -23,7 +23,7 @@ from relto.errors import Refused, ReltoError
 from relto.label import Label
 from relto.release.decide import decide, judge
 from relto.release.facts import Case, Thing, charter_of
-from relto.release.impact import LONG_AGO, assume, assume_withdrawn
+from relto.release.impact import assume, assume_withdrawn
 from relto.release.question import Decision, Question, date_of
 from relto.release.rules import freshness_limit, relied_on
 from relto.release.search import Declared, place_of, usual, who
@@ -108,7 +108,7 @@ def _by_acts(register: Register, question: Question, decision: Decision) -> Iter
     for party in sorted({register.item(question.item).party, question.to.party, *adopters} & register.parties.keys()):
         on = charter.withdrawal.effective(question.date)
         words = f"{party} withdraws: declared today it counts from {on}"
-        yield Ending(needs=words, of=party, kind="withdraw"), assume_withdrawn(register, party, LONG_AGO)
+        yield Ending(needs=words, of=party, kind="withdraw"), assume_withdrawn(register, party, question.date)
 
 
 def _drafts(register: Register, question: Question, decision: Decision) -> Iterator[tuple[str, Act, str | UnsetType]]:

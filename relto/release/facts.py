@@ -32,7 +32,7 @@ from relto.label import Label, Level
 from relto.law import UNKNOWN, Fact, Judgement, Says, Three, Used, Value, absent, activity_of, evaluate
 from relto.law import Licence as LawLicence
 from relto.law import covers as licence_covers
-from relto.release.question import ENGINES, Question, day_before
+from relto.release.question import ENGINES, Question, date_of, day_before
 from relto.release.world import Reading, World, world_of
 
 SUFFICIENT: Final = ("party", "node")  # `person` never suffices for nationality, clearance or employment
@@ -61,6 +61,14 @@ def gone_from(world: World, party: str) -> str:
 def is_gone(world: World, party: str, day: str) -> bool:
     gone = gone_from(world, party)
     return bool(gone) and gone <= day
+
+
+def left_by(world: World, charter: Charter, party: str, day: str) -> tuple[str, str] | None:
+    """How a party left, and the first day on which it is none: by the text, or by its own notice. None: it has not."""
+    told, gone = charter.left(party), gone_from(world, party)
+    kind, first = told if told is not None else ("own_wish", gone)
+    first = min(filter(None, (first, gone)), default="")
+    return (kind, first) if first and first <= day else None
 
 
 def code_of(charter: Charter, party: str) -> str:
@@ -301,6 +309,7 @@ _OF_ITEM: Final[Mapping[str, Callable[[Thing], Fact]]] = {
     "item.recalled": _recalled,
     "item.background": lambda t: t.stated("item.background", t._item.facts.background),
     "item.listed": _listed,
+    "item.registered": lambda t: t.stated("item.registered", date_of(t._item.facts.at)),
     "item.draws": lambda t: t.stated("item.draws", tuple(sorted(" ".join(one) for one in t.draws()))),
     "item.retired": lambda t: t.stated("item.retired", bool(t._item.retired), act=t._item.retired),
     "transferor.party": lambda t: t.stated("transferor.party", t.party),
@@ -370,6 +379,8 @@ def _ledger(one: Someone) -> Fact:
     if known is None:
         return Fact(name=name, value="none", says=Says.NONE, why=f"no ledger of {one.to.party} is held here")
     inception, gone = known
+    told = one.charter.left(one.to.party)
+    gone = min(filter(None, (gone, told[1] if told is not None else "")), default="")
     value = "left" if gone and gone <= one.day else "held"
     until = day_before(gone) if gone else None
     return Fact(name=name, value=value, says=Says.ACT, rests_on=inception, until=until)
@@ -633,7 +644,7 @@ class Case:
             one.party == party
             and (isinstance(one.terms.other, UnsetType) or one.terms.other == other)
             and one.terms.term.holds(self.day)
-            and not self.is_gone(party)
+            and (not self.is_gone(party) or self.keeps_access(party))
         )
 
     def gone_from(self, party: str) -> str:
@@ -644,9 +655,24 @@ class Case:
         gone = self.gone_from(party)
         return bool(gone) and gone <= self.day
 
+    def left(self, party: str) -> tuple[str, str] | None:
+        self.gone_from(party)
+        return left_by(self.world, self.charter, party, self.day)
+
+    def keeps_access(self, party: str) -> bool:
+        """Whether a party that asks and has left goes on speaking for its organisations, for what it still receives."""
+        return self.access_kept(party) >= self.day
+
+    def access_kept(self, party: str) -> str:
+        """The last day on which a party that has left still receives anything; empty where it does not."""
+        left = self.left(party) if party == self.question.to.party and self.charter.keeps_access else None
+        if left is None:
+            return ""
+        return max((one.last_day(left[1]) or FAR for one in self.charter.kept(left[0])), default="")
+
     def _until(self, party: str, last: str | None) -> str:
         """The last day of something that a party grants: its own, or the party's last day in the partnership."""
-        gone = self.gone_from(party)
+        gone = self.access_kept(party) or self.gone_from(party)
         return min(last or FAR, day_before(gone) if gone else FAR)
 
     def _adopts(self, party: str, law: str) -> bool:

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from relto.release.compare import Compared, Flip
 
 replace = msgspec.structs.replace
-LONG_AGO: Final = "1900-01-01"
 PAIRS_MAX: Final = 10_000  # pairs that are listed without being asked for
 
 
@@ -491,7 +490,7 @@ def rehearse_withdrawal(register: Register, party: str, on: str, day: int) -> Wi
     effective = register.charter.withdrawal.effective(
         max(on, date_of(day))
     )  # no notice is given for a day that is past
-    after = assume_withdrawn(register, party, LONG_AGO)
+    after = assume_withdrawn(register, party, date_of(day))  # as if its notice were over: what it keeps goes on
     people = rosters(register)
     now, then = _fresh_at(register, day), _fresh_at(after, day)
     lost = difference((now, day), (then, day), pairs=True).lost

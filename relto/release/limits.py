@@ -19,7 +19,9 @@ from relto.charter import Test as Asked
 from relto.charter.model import later
 from relto.law import UNKNOWN, Fact, Says, Three, all_of
 from relto.release.facts import FAR, SUFFICIENT, Case, clause_authority
-from relto.release.rules import Found, Rule, Way, Work, found, need, owns, work_of
+from relto.release.leaving import READS as RIGHTS_READ
+from relto.release.leaving import keeps_access, right_of
+from relto.release.rules import Found, Rule, Way, Work, found, lasting, need, owns, work_of
 
 ABOUT: Final = ("item.project", "item.owner", "item.owners", "item.parts", "item.background", "recipient.party")
 
@@ -44,7 +46,8 @@ def rules_of(charter: Charter) -> tuple[Rule, ...]:
         for name in charter.releases.limits
     ]
     if any(one.until or one.formerly for one in charter.parties):
-        rules.append(Rule(id="party_days", reads=("recipient.party", "item.owner"), run=_party_days))
+        rights = RIGHTS_READ if keeps_access(charter) else ()
+        rules.append(Rule(id="party_days", reads=("recipient.party", "item.owner", *rights), run=_party_days))
     if any(one.within for one in charter.projects):
         rules.append(Rule(id="within", reads=("item.project",), run=_within))
     if charter.background is not None:
@@ -109,10 +112,11 @@ def _about(case: Case, one: Limit) -> bool:
     to, charter, work = case.text("recipient.party"), case.charter, work_of(case, case.text("item.project"))
     if owns(case, to):
         return False  # what it keeps for itself
-    member = to in charter.members
-    if (one.to, member) in {("members", False), ("outsiders", True)}:
+    member, left = to in charter.members, charter.left(to) is not None
+    if not left and (one.to, member) in {("members", False), ("outsiders", True)}:
         return False
-    grade = next((party.grade_on(case.day) for party in charter.parties if party.id == to), "")
+    # Who has left is under what bound it as a party, and under what binds others.
+    grade = next((party.grade if left else party.grade_on(case.day) for party in charter.parties if party.id == to), "")
     background = case.fact("item.background").value is True
     return (
         (not one.parties or to in one.parties)
@@ -267,6 +271,9 @@ def _party_days(case: Case) -> Found:
     if party is None:
         return found("party_days", Three.YES, clause)
     fact = Fact(name="grade", value=party.grade_on(case.day), says=Says.CHARTER, until=party.until)
+    right = right_of(case) if fact.value != party.grade else None
+    if right is not None:
+        return found("party_days", Three.YES, right.duty.clause, [lasting(fact), right.fact])
     return found("party_days", Three.of(fact.value == party.grade), party.clause, [fact], code="NOT_A_PARTY_ON_THE_DAY")
 
 

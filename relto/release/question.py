@@ -18,7 +18,7 @@ from relto.errors import EXIT_DENY, EXIT_PERMIT, EXIT_UNDETERMINED
 from relto.law import Fact, Finding, Says, Three
 
 # A change of meaning is a new number; old ones stay until no retained release names them. The charter names it.
-ENGINES = (1, 2)
+ENGINES = (1, 2, 3)
 ENGINE = 1  # of a charter that uses nothing of the second
 ID_PREFIX = b"relto decision v1\0"
 Answer = Literal["permit", "deny", "undetermined"]

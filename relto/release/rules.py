@@ -14,16 +14,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
+import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from relto.acts import Ending as EndingTerms
 from relto.acts import EngagementState, ProjectTerms, Propose
-from relto.charter import Pillar
+from relto.charter import Charter, Pillar
 from relto.charter.text import Span
 from relto.errors import Malformed, NotFound
 from relto.label import Level, must_hold
 from relto.law import UNKNOWN, Fact, Finding, Need, Says, Three, all_of, any_of
 from relto.release.facts import FAR, Case, made_of
+from relto.release.leaving import READS as RIGHTS_READ
+from relto.release.leaving import keeps_access, right_of
 from relto.release.question import date_of, day_before
 
 MS_PER_HOUR: Final = 3_600_000
@@ -66,6 +69,11 @@ def need(needs: str, of: str, kind: str, **detail: str) -> Need:
     return Need(needs=needs, of=of, kind=kind, detail=detail)
 
 
+def lasting(fact: Fact) -> Fact:
+    """A fact of the past: that it ended ends nothing."""
+    return msgspec.structs.replace(fact, until=None)
+
+
 def key_of(one: Need) -> tuple[str, str, tuple[tuple[str, str], ...]]:
     """What makes two needs the same: who does or states what, not in which words."""
     return one.kind, one.of, tuple(sorted(one.detail.items()))
@@ -103,6 +111,9 @@ def standing_organisation(case: Case) -> Found:
 def standing_party(case: Case) -> Found:
     """The recipient's party is known here by its own ledger and has not left."""
     fact, clause = case.fact("recipient.ledger"), case.charter.standing.clause
+    right = right_of(case) if fact.value == "left" else None
+    if right is not None:
+        return found("standing.party", Three.YES, right.duty.clause, [lasting(fact), right.fact])
     if fact.value == "left":
         return found("standing.party", Three.NO, clause, [fact], code="PARTY_WITHDRAWN")
     to, owner = case.text("recipient.party"), case.text("item.owner")
@@ -192,7 +203,7 @@ def scope(case: Case) -> Found:
     )
     if not work.term.holds(case.day):
         return found("scope", Three.NO, work.clause, facts, code="PROJECT_NOT_RUNNING")
-    takes_part = to in work.participants and to in case.charter.insiders
+    takes_part = to in work.participants and (to in case.charter.insiders or right_of(case) is not None)
     if to in case.charter.members or takes_part:
         return found("scope", Three.of(takes_part), work.clause, facts, code="NOT_A_PARTICIPANT")
     return _scope_of_outsider(case, facts)
@@ -610,6 +621,17 @@ BEFORE_LAW: Final = (
         run=label_tags,
     ),
 )
+_WITH_RIGHTS: Final = tuple(
+    msgspec.structs.replace(one, reads=(*one.reads, *RIGHTS_READ)) if one.id in {"standing.party", "scope"} else one
+    for one in BEFORE_LAW
+)
+
+
+def before_law(charter: Charter) -> tuple[Rule, ...]:
+    """The conjuncts before the law; where an exit leaves rights, they are asked of standing and scope."""
+    return _WITH_RIGHTS if keeps_access(charter) else BEFORE_LAW
+
+
 FRESH: Final = Rule(id="fresh", reads=("item.levels", "item.owner", "item.owners", "recipient.party"), run=fresh)
 OWNER: Final = Rule(
     id="owner", reads=("item.owner", "item.owners", "item.parts", "item.left_out", "item.approved"), run=owner

@@ -296,7 +296,7 @@ def edited(old: str, new: str) -> bytes:
 @pytest.mark.parametrize(
     ("old", "new", "at", "words", "hint"),
     [
-        ("engine: 1", "engine: 3", "3\n", "engine 3 is not known here", "known: 1, 2"),
+        ("engine: 1", "engine: 4", "4\n", "engine 4 is not known here", "known: 1, 2, 3"),
         ("confirm: 2", "confirm: two", "two", "`two` is not a whole number", "digits only"),
         ("confirm: 2", "confirm: 0", "0\n", "0 is not between 1 and 64", ""),
         ("title: Lantern\n", "", "charter:", "`title` is missing here", "add a line"),

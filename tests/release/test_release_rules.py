@@ -939,6 +939,6 @@ def test_what_an_answer_rests_on_is_in_its_id():
 
 def test_an_engine_that_is_not_known_decides_nothing():
     world = good()
-    world.charter = msgspec.structs.replace(world.charter, engine=3)
+    world.charter = msgspec.structs.replace(world.charter, engine=4)
     with pytest.raises(Refused, match="engine"):
         decide(world.register(), ask())

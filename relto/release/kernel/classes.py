@@ -140,6 +140,7 @@ _NAMED: Final[tuple[tuple[tuple[str, ...], Named], ...]] = (
     (("item.judged/", "item.approved"), lambda world, item: bool(world.determinations(item.id, item.version))),
     (("item.licences/", "item.draws"), lambda world, item: bool(world.licences(item.id))),
     (("item.recalled",), lambda world, item: bool(world.recalls(item.id, item.version))),
+    (("item.registered",), lambda world, item: True),
     (("item.listed",), lambda world, item: item.facts.background is True and world.lists(item.id)),  # by name
 )
 

@@ -40,7 +40,7 @@ from relto.release.kernel.lists import Listed
 from relto.release.kernel.shape import ANSWERS, NOT_YET, PERMIT, THINGS, Asking, Bytes, Numbers, of_item
 from relto.release.limits import rules_of
 from relto.release.question import Answer, Decision, Question, date_of
-from relto.release.rules import BEFORE_LAW, DENIED, FRESH, LEDGERS, OWNER, Rule, ledgers
+from relto.release.rules import BEFORE_LAW, DENIED, FRESH, LEDGERS, OWNER, Rule, before_law, ledgers
 from relto.release.search import usual, usual_purpose
 from relto.release.world import Reading, World, world_of
 
@@ -87,7 +87,8 @@ class Kernel:
         self.register, self.charter, self.world = register, charter_of(register), world_of(register)
         self.day, self.date, self.asking, self.more, self.table = day, date_of(day), asking, tuple(more), rows
         last = (OWNER, *rules_of(self.charter), *self.more)
-        self.rules = {one.id: one for one in (*BEFORE_LAW, FRESH, *last)}
+        first = before_law(self.charter)
+        self.rules = {one.id: one for one in (*first, FRESH, *last)}
         usual = not asking.purpose
         sides = set(DENIED).union(*(rule.sides for rule in self.rules.values()))
         for one in self.charter.jurisdictions:
@@ -98,7 +99,7 @@ class Kernel:
         self.recipients = Recipients(self.world, self.charter, asking, self.date, rest)
         self.factors: dict[str, Factor] = {}
         self.joints: dict[str, Joint] = {}  # parts before what they are part of
-        for rule in (*BEFORE_LAW, *last):
+        for rule in (*first, *last):
             self._factor(rule.id, rule.sides, by_rule(rule))
         self.shown_plain = tuple(self.factors.values())
         self.plain = self.shown_plain
