@@ -14,6 +14,8 @@ Rules
 * Ed25519 is verified strictly: the 14 encodings of low order are refused as key and as R, so that every library
   gives the same verdict.
 * ML-DSA signs with randomness of its own. A signature is checked, never hashed, compared or used as a name.
+* Randomness is handed in. Three things the libraries draw themselves, and nothing here can set them: the primes of RSA,
+  what hedges a signature of ML-DSA, what ML-KEM encapsulates.
 * A key file is one line of JSON in one spelling; its field `relto` says which kind it is. `repr` shows no secret.
 * A key id is a 32-bit hint for looking a key up (C2SP signed-note); it decides nothing.
 
@@ -572,7 +574,7 @@ class Wrapping:
         if isinstance(public, _HybridPublic):
             self.kind, self.ephemeral_pem, self._hybrid = "hybrid-wrapped", None, public
             return
-        fresh = self._fresh(public.curve.name)
+        fresh = _scalar(random, public.curve.name)
         self.kind, self.ephemeral_pem = "ec-wrapped", _pem(fresh.public_key())
         self._aead = _share_key(fresh.exchange(ec.ECDH(), public))
 
@@ -584,15 +586,16 @@ class Wrapping:
             return self._rsa.encrypt(share, _OAEP)
         iv = _drawn(self._random, 12)
         if self._hybrid is not None:
-            return self._hybrid.wrap(share, iv, self._fresh("secp256r1"))
+            return self._hybrid.wrap(share, iv, _scalar(self._random, "secp256r1"))
         assert self._aead is not None
         return iv + self._aead.encrypt(iv, share, None)
 
-    def _fresh(self, name: str) -> ec.EllipticCurvePrivateKey:
-        curve, order = _CURVES[name]
-        # 16 bytes more than the order has: the remainder is then even enough (FIPS 186-5, A.2.1).
-        drawn = int.from_bytes(_drawn(self._random, (order.bit_length() + 7) // 8 + 16), "big")
-        return ec.derive_private_key(drawn % (order - 1) + 1, curve)
+
+def _scalar(random: Random, name: str) -> ec.EllipticCurvePrivateKey:
+    curve, order = _CURVES[name]
+    # 16 bytes more than the order has: the remainder is then even enough (FIPS 186-5, A.2.1).
+    drawn = int.from_bytes(_drawn(random, (order.bit_length() + 7) // 8 + 16), "big")
+    return ec.derive_private_key(drawn % (order - 1) + 1, curve)
 
 
 def wrap_share(public_pem: str, share: bytes, random: Random) -> Wrapped:
@@ -700,15 +703,17 @@ class AccessKey:
         self.kid, self.public_pem = hashlib.sha256(der).hexdigest()[:16], _pem(public)
 
     @classmethod
-    def generate(cls, kind: str) -> Self:
-        """A new key; the primes or the scalar come from the library's own source of randomness."""
+    def generate(cls, kind: str, random: Random | None = None) -> Self:
+        """A new key, drawn from `random`; without one from the library's own source, as the primes of RSA always are."""
         if kind == "rsa:2048":
             return cls(rsa.generate_private_key(public_exponent=65537, key_size=2048))
         if kind == "ec:secp256r1":
-            return cls(ec.generate_private_key(ec.SECP256R1()))
+            return cls(ec.generate_private_key(ec.SECP256R1()) if random is None else _scalar(random, "secp256r1"))
         if kind == HYBRID:
-            seed = mlkem.MLKEM768PrivateKey.generate().private_bytes_raw()
-            return cls(_HybridSecret(seed, ec.generate_private_key(ec.SECP256R1())))
+            if random is None:
+                seed = mlkem.MLKEM768PrivateKey.generate().private_bytes_raw()
+                return cls(_HybridSecret(seed, ec.generate_private_key(ec.SECP256R1())))
+            return cls(_HybridSecret(_drawn(random, _MLKEM_SEED), _scalar(random, "secp256r1")))
         raise Refused(f"`{kind}` is not a kind of key access key", hint=f"use one of {', '.join(cls.KINDS)}")
 
     def unwrap(self, kind: str, wrapped: bytes, ephemeral_pem: str | None = None) -> bytes:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import random as seeded
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from relto import acts
 from relto.acts import Act, Register
 from relto.charter import Pin, draft, format_parties, read
-from relto.errors import NotFound, Unavailable
+from relto.errors import Fatal, NotFound, Unavailable
 from relto.keys import PublicKey
 from relto.ledger import Verifier, verify_log
 from relto.node import officer
@@ -24,6 +25,8 @@ from relto.node.home import init, read_signer
 from relto.node.node import Delivered, Node
 from relto.node.words import words
 from relto.release import Question, decide
+
+T = TypeVar("T")
 
 START = 1_790_000_000_000  # 2026-09-21
 DATA = Path(__file__).parent.parent / "relto" / "data"
@@ -37,48 +40,52 @@ class Link:
     def __init__(self, world: World, caller: Node, target: Node) -> None:
         self.world, self.caller, self.target, self.party = world, caller, target, target.me
 
-    def _reach(self) -> None:
-        self.world.deliver(self.caller.me, self.target.me)
+    def _ask(self, answer: Callable[[], T]) -> T:
+        return self.world.ask(self.caller.me, self.target.me, answer)
 
     def head(self) -> bytes:
-        self._reach()
-        self.world.time += self.target.publish_in_ms()
-        return self.target.published()
+        def answer() -> bytes:
+            self.world.time += self.target.publish_in_ms()
+            return self.target.published()
+
+        return self._ask(answer)
 
     def leaves(self, start: int, stop: int) -> list[bytes]:
-        self._reach()
-        if not self.target.serves_whole(self.caller.me):
-            raise NotFound("there is nothing here")
-        return self.target.store.leaves(self.target.origin, start, stop)
+        def answer() -> list[bytes]:
+            if not self.target.serves_whole(self.caller.me):
+                raise NotFound("there is nothing here")
+            return self.target.store.leaves(self.target.origin, start, stop)
+
+        return self._ask(answer)
 
     def openings(self, since: int, also: Any, size: int) -> list[Delivered]:
-        self._reach()
-        return self.target.openings_for(
-            self.caller.me, since, also, size, proofs=not self.target.serves_whole(self.caller.me)
+        reader = self.caller.me
+        return self._ask(
+            lambda: self.target.openings_for(reader, since, also, size, proofs=not self.target.serves_whole(reader))
         )
 
     def consistency(self, old: int, new: int) -> list[bytes]:
-        self._reach()
-        return self.target.log.tree.consistency(old, new)
+        return self._ask(lambda: self.target.log.tree.consistency(old, new))
 
     def object(self, digest: str) -> bytes:
-        self._reach()
-        return self.target.objects.get(bytes.fromhex(digest))
+        return self._ask(lambda: self.target.objects.get(bytes.fromhex(digest)))
 
     def yours(self) -> Any:
-        self._reach()
-        return self.target.yours(self.caller.me)
+        return self._ask(lambda: self.target.yours(self.caller.me))
 
     def your_entries(self, since: int, size: int) -> list[Any]:
-        self._reach()
-        found: list[Any] = []
-        while since < size:
-            page = self.target.your_entries(self.caller.me, since, size)
-            found += page.entries
-            if page.more is None:
-                break
-            since = page.more
-        return found
+        def answer() -> list[Any]:
+            found: list[Any] = []
+            at = since
+            while at < size:
+                page = self.target.your_entries(self.caller.me, at, size)
+                found += page.entries
+                if page.more is None:
+                    break
+                at = page.more
+            return found
+
+        return self._ask(answer)
 
 
 class World:
@@ -93,6 +100,7 @@ class World:
         self.nodes: dict[str, Node] = {}
         self.outsiders: set[str] = set()
         self.cut: set[tuple[str, str]] = set()
+        self.crashed: set[str] = set()
         self.loss = 0.0
         self._draws = 0
 
@@ -107,6 +115,16 @@ class World:
     def deliver(self, caller: str, target: str) -> None:
         if (caller, target) in self.cut or (target, caller) in self.cut or self.chance.random() < self.loss:
             raise Unavailable(f"{target} does not answer {caller}")
+
+    def ask(self, caller: str, target: str, answer: Callable[[], T]) -> T:
+        """A call over the network. A node that does not know its own last commit ends (relto/node/serve.py): for whoever
+        called it is one that does not answer, and it stays in `crashed` until somebody starts it again."""
+        self.deliver(caller, target)
+        try:
+            return answer()
+        except Fatal as error:
+            self.crashed.add(target)
+            raise Unavailable(f"{target} does not answer {caller}: it ended") from error
 
     # ---- parties
 
@@ -175,8 +193,7 @@ class World:
 
     def _meet(self, caller: str, address: str) -> bytes:
         target = next(node for node in self.nodes.values() if node.config.url == address)
-        self.deliver(caller, target.me)
-        return target.inception()
+        return self.ask(caller, target.me, target.inception)
 
     # ---- the partnership
 

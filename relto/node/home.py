@@ -112,7 +112,7 @@ def _make_keys(
     log_pq = Cosigner.generate(config.origin, random, log=True)
     witness = Cosigner.generate(witness_name(config.origin), random)
     opening = OpeningKey.generate(random)
-    access = [AccessKey.generate(kind) for kind in ALGORITHMS]
+    access = [AccessKey.generate(kind, random) for kind in ALGORITHMS]
     pseudonyms = random(32)
     online.write("log-mldsa44", log_pq.to_text())
     online.write("witness", witness.to_text())

@@ -91,7 +91,7 @@ def rotate_access(directory: Path, node: Node, offline: Path, *, destroy: bool) 
     made: list[Unwrapper] = (
         [token.generate(kind, node.random) for kind in TOKEN_KINDS]
         if token
-        else [AccessKey.generate(kind) for kind in home.ALGORITHMS]
+        else [AccessKey.generate(kind, node.random) for kind in home.ALGORITHMS]
     )
     following, envelope = _rotation(node, vault, made)
     for number, key in enumerate((one for one in made if isinstance(one, AccessKey)), max(old, default=0) + 1):
