@@ -88,7 +88,9 @@ def text_with(*, more_project=False, member=False):
             1,
         )
     if member:
-        text = text.replace("\nparties:\n", "\nparties:\n- {id: nzl, name: New Zealand, code: NZL, grade: member, clause: 2.99}\n", 1)
+        text = text.replace(
+            "\nparties:\n", "\nparties:\n- {id: nzl, name: New Zealand, code: NZL, grade: member, clause: 2.99}\n", 1
+        )
         start = text.index("- id: nzl\n", text.index("\ncandidates:"))
         text = text[:start] + text[text.index("\n- id: ", start + 5) + 1 :]
     return load(read(text.encode(), "charter"))

@@ -15,8 +15,8 @@ from relto.charter.compare import HEAD, Change, Sentence, amendment, sentences
 from relto.charter.schema import schema
 from relto.charter.text import is_date
 from relto.cli import exporting
-from relto.cli.govern import _charter_bytes, _in_force, text_of
 from relto.cli.main import common, emit, node_dir
+from relto.cli.texts import charter_in_force, charter_text, text_of
 from relto.errors import Malformed, NotFound
 from relto.node.home import open_node
 
@@ -56,7 +56,7 @@ def add(commands: Any) -> None:
 
 
 def _bytes(options: argparse.Namespace) -> tuple[bytes, str]:
-    return _charter_bytes(options.text) if options.text not in {None, "-"} else _in_force(options)
+    return charter_text(options.text) if options.text not in {None, "-"} else charter_in_force(options)
 
 
 def _today() -> str:
@@ -119,7 +119,7 @@ def _test(options: argparse.Namespace) -> int:
     from relto.release.cases import coverage, run_charter_cases
 
     name = options.text or "aukus"
-    agreed = _load(*_charter_bytes(name))
+    agreed = _load(*charter_text(name))
     cases = charter.read(*text_of("charters", str(Path(name).parent) if Path(name).is_file() else name, "cases.yaml"))
     rows = run_charter_cases(agreed, cases, options.names)
     if options.names and not rows:
@@ -151,7 +151,7 @@ def _test(options: argparse.Namespace) -> int:
 
 
 def _diff(options: argparse.Namespace) -> int:
-    texts = [_in_force(options) if name == "-" else _charter_bytes(name) for name in (options.old, options.new)]
+    texts = [charter_in_force(options) if name == "-" else charter_text(name) for name in (options.old, options.new)]
     old, new = (_load(*one) for one in texts)
     changes = amendment(old, new)
     view: dict[str, Any] = {

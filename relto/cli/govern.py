@@ -1,47 +1,30 @@
-"""The agreed text, the acts under it, the catalogue.
-
-`relto act`, `charter`, `party`, `project`, `engagement`.
-"""
+"""`relto act`: acts are drafted, signed, submitted, listed and shown."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 import time
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 
 from relto import acts, charter, law
 from relto.acts import Act
 from relto.cli import engagements, keys, proposals, reverse
 from relto.cli.main import common, emit, node_dir
-from relto.cli.show import table, view_lines
+from relto.cli.show import table
+from relto.cli.texts import charter_version, shipped, text_of
 from relto.errors import Malformed, NotFound, Refused
 from relto.node import officer, views
 from relto.node.desk import desk
 from relto.node.home import open_node, read_signer
 from relto.node.node import Node
-from relto.node.watch import standings
 
 
 def add(commands: Any) -> None:
     _add_act(commands)
-    for noun, list_call, show_call in (
-        ("party", _party_list, _party_show),
-        ("project", _project_list, _project_show),
-        ("engagement", _engagement_list, _engagement_show),
-    ):
-        verbs = commands.add_parser(noun).add_subparsers(dest="verb", metavar="VERB", required=True)
-        if noun == "engagement":
-            engagements.add_verbs(verbs)
-        common(verbs.add_parser("list")).set_defaults(call=list_call)
-        show = common(verbs.add_parser("show"))
-        show.add_argument("id")
-        show.set_defaults(call=show_call)
 
 
 # ---- acts
@@ -163,27 +146,6 @@ def _proposal(node: Node, words: list[str]) -> Act:
     return node.draft("propose", **officer.fields("propose", words))
 
 
-class CharterVersion(Struct, frozen=True, kw_only=True):
-    """A charter that may be proposed: its texts are held here, and every party in it is pinned."""
-
-    signatories: tuple[str, ...]
-    charter: str
-    parties: str
-
-
-def charter_version(node: Node, where: str) -> CharterVersion:
-    """Reads the text and keeps it with its party list. Raises: NotFound for a signatory that is not pinned."""
-    source, name = _charter_bytes(where)
-    agreed = charter.load(charter.read(source, name))
-    missing = [party for party in agreed.signatories if party != node.me and party not in node.peers()]
-    if missing:
-        raise NotFound(
-            f"the inception of {', '.join(missing)} is not pinned here", hint="`relto node join` pins a party"
-        )
-    names = parties_text(node, agreed.signatories)
-    return CharterVersion(signatories=agreed.signatories, charter=node.put_text(source), parties=node.put_text(names))
-
-
 def _charter_proposal(node: Node, where: str, extra: dict[str, Any]) -> Act:
     text, current = charter_version(node, where), node.register
     what = acts.CharterText(charter=text.charter, parties=text.parties)
@@ -191,19 +153,6 @@ def _charter_proposal(node: Node, where: str, extra: dict[str, Any]) -> Act:
         n = sum(1 for one in current.slots.values() if one.subject == "charter" and one.state == "in_force") + 1
         return node.draft("propose", subject="charter", n=n, prev=current.charter_id, what=what, **extra)
     return node.draft("propose", subject="charter", n=1, what=what, **extra)
-
-
-def parties_text(node: Node, members: tuple[str, ...]) -> bytes:
-    pins = []
-    for party in sorted(members):
-        if party == node.me:
-            pins.append((node.me, node.register.scans[node.origin].inception_id, node.origin, node.config.url))
-        else:
-            one = node.peers()[party]
-            pins.append((party, one.inception, one.origin, one.address))
-    return charter.format_parties(
-        node.config.partnership, [charter.Pin(id=i, inception=n, origin=o, address=u) for i, n, o, u in pins]
-    )
 
 
 def engagement_proposal(node: Node, words: list[str]) -> Act:
@@ -352,142 +301,3 @@ def _at(at: int) -> str:
 
 
 # ---- charter and law
-
-
-def shipped(kind: str) -> list[str]:
-    root = resources.files("relto") / "data" / kind
-    return sorted(one.name for one in root.iterdir() if one.is_dir())
-
-
-def text_of(kind: str, name: str, file: str) -> tuple[bytes, str]:
-    """A shipped text by name, a file, or a file in a directory."""
-    path = Path(name)
-    if path.is_dir() and (path / file).is_file():
-        return (path / file).read_bytes(), str(path / file)
-    if path.is_file():
-        return path.read_bytes(), str(path)
-    if name in shipped(kind):
-        return (resources.files("relto") / "data" / kind / name / file).read_bytes(), f"{name}/{file}"
-    if path.is_dir():
-        raise NotFound(f"`{name}` is a directory without {file}")
-    raise NotFound(
-        f"no {kind.removesuffix('s')} `{name[:80]}`", hint=f"a file, a directory, or one of {', '.join(shipped(kind))}"
-    )
-
-
-def _charter_bytes(name: str) -> tuple[bytes, str]:
-    return text_of("charters", name, "charter.yaml")
-
-
-def _in_force(options: argparse.Namespace) -> tuple[bytes, str]:
-    register = open_node(node_dir(options)).register
-    if register.charter is None:
-        raise NotFound(
-            "no charter is in force at this node", hint="name a file, or one of " + ", ".join(shipped("charters"))
-        )
-    return register.objects[register.charter.digest.hex()], "charter in force"
-
-
-def case_report(options: argparse.Namespace, rows: list[tuple[str, str, str, str, tuple[str, ...]]]) -> int:
-    failed = [row for row in rows if row[4]]
-    lines = [f"{row[0]}: expected {row[2]}, got {row[3]}: {'; '.join(row[4])} ({row[1]})" for row in failed]
-    view = {
-        "results": [{"id": i, "where": w, "expected": e, "got": g, "problems": list(p)} for i, w, e, g, p in rows],
-        "count": len(rows),
-        "failed": len(failed),
-    }
-    emit(view, as_json=options.json, lines=[*lines, f"{len(rows)} cases, {len(failed)} failed"])
-    return 1 if failed else 0
-
-
-# ---- parties, projects, engagements
-
-
-def _party_list(options: argparse.Namespace) -> int:
-    node = open_node(node_dir(options))
-    register, now = node.register, _now()
-    mirrors = standings(node)
-    rows = [views.party_view(register, party, now, node.problems(), mirrors) for party in sorted(register.parties)]
-    lines = table(
-        [
-            (
-                r["id"],
-                r["name"],
-                r["grade"],
-                r["entries"],
-                r["confirmed"],
-                r["age_s"],
-                r["problem"] or r["frozen"] or _late(r),
-            )
-            for r in rows
-        ],
-        ("id", "name", "grade", "entries", "confirmed", "seen s ago", "problem"),
-    )
-    emit(views.listing(register, now, rows), as_json=options.json, lines=lines)
-    return 0
-
-
-def _late(row: dict[str, Any]) -> str:
-    mirror = row["mirror"]
-    return "" if mirror is None or mirror["state"] == "current" else f"{mirror['state']}: {mirror['words']}"
-
-
-def _party_show(options: argparse.Namespace) -> int:
-    node = open_node(node_dir(options))
-    view = views.party_view(node.register, options.id, _now(), node.problems(), standings(node))
-    roster = node.register.rosters.get(options.id)
-    view["roster"] = [] if roster is None else [msgspec.to_builtins(one) for one in roster.terms.classes]
-    emit(view, as_json=options.json, lines=view_lines(view))
-    return 0
-
-
-def _project_list(options: argparse.Namespace) -> int:
-    register = open_node(node_dir(options)).register
-    rows = views.project_views(register, _now())
-    lines = table(
-        [
-            (
-                r["id"],
-                r["pillar"],
-                r["access"],
-                ", ".join(r["participants"]),
-                ", ".join(e["party"] for e in r["engaged"]),
-            )
-            for r in rows
-        ],
-        ("id", "pillar", "access", "participants", "engaged"),
-    )
-    emit(views.listing(register, _now(), rows), as_json=options.json, lines=lines)
-    return 0
-
-
-def _project_show(options: argparse.Namespace) -> int:
-    register = open_node(node_dir(options)).register
-    found = [one for one in views.project_views(register, _now()) if one["id"] == options.id]
-    if not found:
-        raise NotFound(f"no project `{options.id[:80]}`", hint="`relto project list` shows them")
-    emit(found[0], as_json=options.json, lines=view_lines(found[0]))
-    return 0
-
-
-def _engagement_list(options: argparse.Namespace) -> int:
-    register, now = open_node(node_dir(options)).register, _now()
-    rows = [views.engagement_view(register, one, now) for one in register.engagements.values()]
-    lines = table(
-        [(r["id"], r["party"], r["project"], r["state"], r["from"], r["to"], ", ".join(r["ceiling"])) for r in rows],
-        ("id", "party", "project", "state", "from", "to", "ceiling"),
-    )
-    emit(views.listing(register, now, rows), as_json=options.json, lines=lines)
-    return 0
-
-
-def _engagement_show(options: argparse.Namespace) -> int:
-    register = open_node(node_dir(options)).register
-    if options.id not in register.engagements:
-        raise NotFound(
-            f"no engagement `{options.id[:80]}` is in force",
-            hint="`relto engagement list` shows them; `relto act list --kind propose` what is open",
-        )
-    view = views.engagement_view(register, register.engagements[options.id], _now())
-    emit(view, as_json=options.json, lines=view_lines(view))
-    return 0

@@ -18,6 +18,7 @@ import msgspec
 from relto import charter, label
 from relto.charter.text import is_date
 from relto.cli.main import common, emit, node_dir
+from relto.cli.texts import charter_text
 from relto.errors import EXIT_ERROR, Malformed, NotFound, Refused, ReltoError
 from relto.label import Label
 
@@ -80,7 +81,6 @@ def _of_owners(command: argparse.ArgumentParser) -> argparse.ArgumentParser:
 
 
 def _agreed(options: argparse.Namespace) -> charter.Charter:
-    from relto.cli.govern import _charter_bytes
 
     if not options.charter:
         from relto.node.home import open_node
@@ -91,7 +91,7 @@ def _agreed(options: argparse.Namespace) -> charter.Charter:
             held = None
         if held is not None:
             return held
-    source, where = _charter_bytes(options.charter or "aukus")
+    source, where = charter_text(options.charter or "aukus")
     return charter.load(charter.read(source, where))
 
 

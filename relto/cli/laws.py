@@ -12,8 +12,8 @@ import msgspec
 from relto import charter, law
 from relto.charter.check import Problem
 from relto.charter.text import is_date
-from relto.cli.govern import case_report, shipped, text_of
 from relto.cli.main import common, emit
+from relto.cli.texts import case_report, shipped, text_of
 from relto.errors import Malformed, NotFound, ReltoError
 
 

@@ -59,6 +59,7 @@ MODULES = (
     "decide",
     "reverse",
     "govern",
+    "nouns",
     "keys",
     "charters",
     "laws",

@@ -20,6 +20,7 @@ from msgspec import UNSET
 from relto import acts
 from relto.acts import Act, Register
 from relto.charter.text import is_date
+from relto.cli import texts
 from relto.errors import Malformed, NotFound, Refused
 from relto.node import officer
 from relto.node.held import day_of
@@ -124,8 +125,6 @@ def membership(kind: str) -> Callable[[Node, list[str]], Act]:
     """`PARTY DIR`: the charter's next version with, or without, the party among its members."""
 
     def form(node: Node, words: list[str]) -> Act:
-        from relto.cli import govern
-
         words, extra = deadline(words)
         if len(words) != 2:
             raise Malformed(f"`relto act propose {kind} PARTY DIR`", hint="a directory with the charter's next version")
@@ -133,7 +132,7 @@ def membership(kind: str) -> Callable[[Node, list[str]], Act]:
         current = node.register
         if current.charter is None:
             raise NotFound("no partnership is founded here")
-        text = govern.charter_version(node, where)
+        text = texts.charter_version(node, where)
         inside = party in text.signatories
         if kind == "admit" and (party in current.signatories or not inside):
             why = "is a member already" if party in current.signatories else f"is no member in {where}"

@@ -474,7 +474,7 @@ class Service:
 
     async def pin(self, request: Request) -> Response:
         from relto.node import config as settings
-        from relto.node.serve import directory_of
+        from relto.node.home import directory_of
 
         founding = str((await read_json(request))["founding"])
         await run_in_threadpool(self.node.save_config, pin=founding)

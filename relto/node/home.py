@@ -228,6 +228,11 @@ def open_node(
     return Node(config, store, Directory(directory / "objects"), keys, clock, random)
 
 
+def directory_of(node: Node) -> Path:
+    """Of a node that `open_node` opened."""
+    return Path(node.store.path).parent
+
+
 @contextmanager
 def locked(directory: Path) -> Iterator[None]:
     """One writer for a directory. Raises: Conflict while another process serves it."""

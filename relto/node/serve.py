@@ -35,12 +35,6 @@ from relto.node.watch import standings
 LEAVE_S = 2.0
 CONCURRENT_MAX = 512  # connections and calls at once; more get 503
 HINT_PATH = "/api/v1/hints"
-_DIRECTORIES: dict[int, Path] = {}
-
-
-def directory_of(node: Node) -> Path:
-    return _DIRECTORIES[id(node)]
-
 
 Web = Callable[[Service], list[BaseRoute]]
 
@@ -53,7 +47,6 @@ def serve(directory: Path, *, quiet: bool, web: Web | None = None) -> int:
     with home.locked(directory):
         node = home.open_node(directory, write=True)
         _ = node.log.head  # verifies the stored ledger before anything is signed or served
-        _DIRECTORIES[id(node)] = directory
         host, port = node.config.address
         if node.config.demo and host not in {"127.0.0.1", "::1"}:
             raise Malformed(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import jinja2
 import msgspec
@@ -17,11 +16,8 @@ from msgspec import Struct
 from relto.errors import NotFound, Refused, ReltoError
 from relto.node.node import Node
 from relto.pages import ahead, answers, shapes
-from relto.pages.words import Query, Shape, View, capital, hexes, the
+from relto.pages.words import Page, Query, Shape, View, capital, hexes, the
 from relto.release import date_of
-
-if TYPE_CHECKING:
-    from relto.pages.web import Page
 
 SHAPES: Mapping[str, Shape] = {**shapes.SHAPES, **answers.SHAPES, **ahead.SHAPES}
 FORMS: Mapping[str, View] = {"ask": {"answer": None}, "withdrawal": {"lost": None}}  # with nothing asked yet

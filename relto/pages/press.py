@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import msgspec
 
 from relto.errors import NotFound, Refused
 from relto.node import officer
+from relto.node.home import directory_of
 from relto.node.node import Node
-from relto.node.serve import directory_of
 
 
 def press(node: Node, name: str, fields: Mapping[str, str]) -> str:
@@ -35,5 +34,5 @@ def press(node: Node, name: str, fields: Mapping[str, str]) -> str:
     keys = node.register.scans[node.origin].keys
     assert keys is not None
     request = officer.request(draft, keys)
-    node.submit(officer.envelope(officer.sign(request, officer.offline_signers(Path(directory_of(node)), request))))
+    node.submit(officer.envelope(officer.sign(request, officer.offline_signers(directory_of(node), request))))
     return f"/proposals/{proposal}"

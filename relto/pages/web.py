@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlencode
@@ -28,6 +27,9 @@ from relto.node.anything import named
 from relto.node.asking import item_name, question, recipient, sighted
 from relto.node.node import Node
 from relto.node.watch import standings
+from relto.pages.paint import paint, paint_error
+from relto.pages.press import press
+from relto.pages.words import Page, Query
 from relto.release import date_of, decide, endings, what_page, who_page
 
 if TYPE_CHECKING:
@@ -40,17 +42,6 @@ HEADERS = {
     "referrer-policy": "no-referrer",
     "cache-control": "no-store",
 }
-Query = dict[str, str]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Page:
-    """A view by its address: how its values are made, and which command prints the same."""
-
-    path: str
-    template: str
-    view: Callable[[Node, Query], views.View]
-    command: str
 
 
 def _ask(node: Node, query: Query) -> views.View:
@@ -237,7 +228,6 @@ class Web:
         return edge
 
     def _page(self, page: Page, query: Query, path: str, cookie: str) -> Response:
-        from relto.pages.paint import paint
 
         return Response(
             paint(self.node, page, query, path, self.service.sessions.form_token(cookie)),
@@ -246,7 +236,6 @@ class Web:
         )
 
     def _error(self, error: ReltoError, path: str) -> Response:
-        from relto.pages.paint import paint_error
 
         return Response(
             paint_error(self.node, error, path),
@@ -270,7 +259,6 @@ class Web:
         """A button of the demo: it signs with the key files beside the node, on loopback, and nowhere else."""
         from relto.node.app import client_host, read_body
         from relto.node.login import LOOPBACK
-        from relto.pages.press import press
 
         try:
             self._guard(request)

@@ -6,12 +6,23 @@ import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from msgspec import Struct
+
 from relto.node.node import Node
 
 View = Mapping[str, Any]
 Row = dict[str, Any]
 Query = dict[str, str]
 Shape = Callable[[Node, View, Query], tuple[str, Row]]  # the template, and its values
+
+
+class Page(Struct, frozen=True, kw_only=True):
+    """A view by its address: how its values are made, and which command prints the same."""
+
+    path: str
+    template: str
+    view: Callable[[Node, Query], dict[str, Any]]
+    command: str
 
 
 def hexes(digest: str, digits: int = 16) -> str:
