@@ -167,6 +167,34 @@ def memory(folder):
     return rows
 
 
+def command_line(folder):
+    """The most that a command holds, the interpreter and shared libraries included."""
+    sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+    import keyaccess_kit as kit
+
+    from relto.node import client
+
+    rows, live = [], kit.found(folder / "line")
+    with live.serving("gbr", "aus"):
+        client.login(live.directory / "aus", "ada")
+        for size in (1024 * 1024, SIZE):
+            fill(folder / "in", size)
+            package = folder / "c.tdf"
+            for words, arguments in (
+                ("seal", ("seal", folder / "in", "--item", kit.ITEM, "-o", package, "--node", live.directory / "gbr")),
+                ("package show", ("package", "show", package, "--node", live.directory / "gbr")),
+                ("open", ("open", package, "-o", folder / "c.out", "--node", live.directory / "aus")),
+            ):
+                held = kit.weighed(*arguments)
+                rows.append({"measure": f"memory of `relto {words}` in all, {size // 2**20} MiB (MiB)", "ours": held,
+                             "peer": 64, "ratio": held / 64, "reach": "at most 1.0"})  # fmt: skip
+            for name in ("in", "c.tdf", "c.out"):
+                (folder / name).unlink()
+    for node in live.nodes.values():
+        node.store.close()
+    return rows
+
+
 def against_python(folder):
     try:
         from otdf_python.config import KASInfo, TDFConfig
@@ -325,5 +353,5 @@ def run():
     # Not in the system's temporary directory, which may be in memory.
     with tempfile.TemporaryDirectory(dir=Path.cwd(), prefix=".bench-") as where:
         folder = Path(where)
-        rows = files(folder) + memory(folder) + against_python(folder)
+        rows = files(folder) + memory(folder) + command_line(folder) + against_python(folder)
         return rows + releases(folder)

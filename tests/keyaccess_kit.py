@@ -6,6 +6,8 @@ The code is that of served nodes; only the loop that fetches from the others is 
 import contextlib
 import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -128,6 +130,26 @@ class Live(World):
     def set(self, party, **changes):
         """Settings of a node, changed as by an edit and a restart."""
         self.nodes[party].save_config(**changes)
+
+
+# The high-water mark of this process alone: what `wait4` tells begins with that of the process that started it.
+WEIGHED = """
+import sys
+from relto.cli import run
+status = run(sys.argv[1:])
+peak = next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM"))
+sys.exit(f"{status} {peak}")
+"""
+
+
+def weighed(*arguments):
+    """A command in a process of its own: the most memory that it held, in MiB, shared libraries included."""
+    done = subprocess.run(
+        [sys.executable, "-c", WEIGHED, *map(str, arguments)], check=False, capture_output=True, text=True
+    )
+    status, peak = done.stderr.split()[-2:]
+    assert status == "0", done.stderr
+    return int(peak) / 1024
 
 
 def now_ms():

@@ -54,28 +54,29 @@ Try:  relto demo --dir demo && relto may aus/southern-hydro gbr/array-processing
 """
 
 
-# Beside this file; each has `add(commands)`. In this order the reference shows them.
-MODULES = (
-    "decide",
-    "reverse",
-    "govern",
-    "nouns",
-    "keys",
-    "charters",
-    "laws",
-    "engagements",
-    "withdrawals",
-    "files",
-    "releases",
-    "keyaccess",
-    "packages",
-    "ledgers",
-    "nodes",
-    "carry",
-    "labels",
-    "items",
-    "authzen",
-)
+# Beside this file; each has `add(commands)`, which adds these. In this order the reference shows them. Only the module
+# of the command that was given is loaded: all of them take more memory than opening a package of any size.
+MODULES = {
+    "decide": "may audit",
+    "reverse": "who what impact",
+    "govern": "act",
+    "nouns": "party project engagement",
+    "keys": "key",
+    "charters": "charter",
+    "laws": "law",
+    "engagements": "outlook statement",
+    "withdrawals": "withdrawal",
+    "files": "seal open verify",
+    "releases": "release",
+    "keyaccess": "client",
+    "packages": "package recall",
+    "ledgers": "ledger",
+    "nodes": "node person login sync demo",
+    "carry": "bundle",
+    "labels": "label",
+    "items": "item",
+    "authzen": "authzen",
+}
 
 
 class Parser(argparse.ArgumentParser):
@@ -101,12 +102,15 @@ class Parser(argparse.ArgumentParser):
         raise Malformed(message, hint=f"`{self.prog} -h` shows how it is written")
 
 
-def parser() -> Parser:
+def parser(arguments: Sequence[str] | None = None) -> Parser:
+    """For the command among the arguments; for all of them without arguments, or when it is none that there is."""
+    given = None if arguments is None else next((word for word in arguments if not word.startswith("-")), "")
+    names = [name for name, adds in MODULES.items() if given in adds.split()]
     top = Parser(prog="relto", add_help=False)
     top.add_argument("-h", "--help", action="store_true")
     top.add_argument("--version", action="store_true")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
-    for name in MODULES:
+    for name in names or (() if given == "" else MODULES):
         importlib.import_module(f"relto.cli.{name}").add(commands)
     return top
 
@@ -133,7 +137,7 @@ def run(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     as_json = "--json" in arguments
     try:
-        options = parser().parse_args(arguments)
+        options = parser(arguments).parse_args(arguments)
         if options.version:
             print(__version__)
             return 0

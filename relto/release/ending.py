@@ -18,7 +18,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from relto import acts
-from relto.acts import Act, Register
+from relto.acts import Act, ItemState, Register
 from relto.errors import Refused, ReltoError
 from relto.label import Label
 from relto.release.decide import decide, judge
@@ -26,10 +26,11 @@ from relto.release.facts import Case, Thing, charter_of
 from relto.release.impact import assume, assume_withdrawn
 from relto.release.question import Decision, Question, date_of
 from relto.release.rules import freshness_limit, relied_on
-from relto.release.search import Declared, place_of, usual, who
+from relto.release.search import Declared, place_of, rosters, usual, who
 from relto.release.world import world_of
 
 CLASSES_MAX: Final = 200  # item classes of a project for which steps are searched
+FEW: Final = 50  # declared classes up to which an audience is asked one by one
 
 
 class Ending(Struct, frozen=True, kw_only=True):
@@ -251,7 +252,7 @@ def audience(register: Register, item: str, version: int, drafts: tuple[Act, ...
             f"the label of {item}@{version} releases it to nobody",
             hint="name the states that it is releasable to, or retire the item",
         )
-    may = [row.to for row in who(after, item, day, version=version)]
+    may = _permitted(after, held, day)
     had = {(one.recipient.party, one.id) for one in _may_now(register, item, version, day)} if drafts else set()
     given = {
         msgspec.json.encode(release.terms.to, order="sorted")
@@ -273,5 +274,13 @@ def audience(register: Register, item: str, version: int, drafts: tuple[Act, ...
 
 
 def _may_now(register: Register, item: str, version: int, day: int) -> list[Declared]:
-    known = any(one.version == version for one in register.items.get(item, ()))
-    return [row.to for row in who(register, item, day, version=version)] if known else []
+    known = [one for one in register.items.get(item, ()) if one.version == version]
+    return _permitted(register, known[0], day) if known else []
+
+
+def _permitted(register: Register, item: ItemState, day: int) -> list[Declared]:
+    """As `who` finds them. Few classes are asked one by one: arrays would take longer to load, and 13 MiB."""
+    people = rosters(register)
+    if len(people) > FEW:
+        return [row.to for row in who(register, item.id, day, version=item.version)]
+    return [one for one in people if _permits(register, usual(register, item, one.recipient, day))]

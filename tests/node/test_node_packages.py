@@ -64,6 +64,24 @@ def test_a_package_is_had_by_its_digest_whole_or_in_ranges(live, tmp_path):
         shelve(live.directory / "gbr", live.directory / "gbr" / "relto.toml")
 
 
+# ── memory ──
+
+
+def test_the_commands_around_a_package_stay_small(live, tmp_path):
+    """64 MiB in all; 13 of the room are an array library that none of them needs, and every other command's module."""
+    plain, package, out = tmp_path / "plain", tmp_path / "f.tdf", tmp_path / "out"
+    plain.write_bytes(os.urandom(1 << 20))
+    gbr, aus = live.directory / "gbr", live.directory / "aus"
+    person_side.login(aus, "ada")
+    held = {
+        "seal": kit.weighed("seal", plain, "--item", kit.ITEM, "-o", package, "--node", gbr),
+        "show": kit.weighed("package", "show", package, "--node", gbr),
+        "open": kit.weighed("open", package, "-o", out, "--node", aus),
+    }
+    assert out.read_bytes() == plain.read_bytes()
+    assert max(held.values()) < 64, held
+
+
 class Breaking(http.server.BaseHTTPRequestHandler):
     """Serves `data` with ranges; each answer breaks off after `piece` bytes."""
 

@@ -1,5 +1,6 @@
 """What ends a permit, what is missing for a project, who an audience is; pages, cursors, and two days compared."""
 
+import contextlib
 import datetime as dt
 import itertools
 import random
@@ -17,6 +18,7 @@ from relto.release import (
     audience,
     decide,
     difference,
+    ending,
     endings,
     live,
     missing,
@@ -141,6 +143,22 @@ def test_a_label_that_adds_a_state_shows_who_gains_and_who_is_new():
     assert {one.recipient.party for one in found.gains} == {"cora"}
     assert {one.recipient.party for one in found.first} == {"bree", "cora"}
     assert found.people == 5
+
+
+def test_few_classes_asked_one_by_one_are_the_many_that_arrays_find(monkeypatch):
+    seen = 0
+    for seed in range(4):
+        register, sheets = crowd(seed, items=3).register(), {}
+        for few in (0, 1000):
+            monkeypatch.setattr(ending, "FEW", few)
+            for item in live(register):
+                with contextlib.suppress(Refused):
+                    sheets[few, item.id, item.version] = audience(register, item.id, item.version, (), NOW)
+        assert {key[1:]: value for key, value in sheets.items() if key[0]} == {
+            key[1:]: value for key, value in sheets.items() if not key[0]
+        }
+        seen += sum(len(one.to) for one in sheets.values())
+    assert seen > 20
 
 
 def test_an_empty_audience_is_refused():
