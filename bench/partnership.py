@@ -23,6 +23,7 @@ from relto.charter import load, read
 from relto.label import Label, Level
 from relto.law import load_pack
 from relto.release.catalogue import Own, Rows
+from relto.release.names import Names
 
 DATA = Path(__file__).parent.parent / "relto" / "data"
 DAY = 1_790_035_200_000  # 2026-09-22
@@ -280,7 +281,7 @@ def build(count, seed=20260901, *, unique=False):
         held = np.flatnonzero((licence >= 0) & (owners == n))
         acts_of["licence", *LICENCES[party], "0"] = own(held, len(held), 10 + n)
     rows = Rows(
-        names=names(owners),
+        names=Names(names(owners)),
         like=like,
         kinds=kinds,
         tables=tuple((first, hexed("table", first)) for first in range(0, count, 100_000)),

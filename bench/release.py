@@ -96,7 +96,7 @@ def explained(kernel, people):
     pairs = []
     for _ in range(12_000):
         number = int(part.starts[rng.choice(classes)])
-        pairs.append((*item_of(bytes(part.names[part.rank_of[number]])), people[rng.integers(len(people))]))
+        pairs.append((*item_of(part.names[int(part.rank_of[number])]), people[rng.integers(len(people))]))
     ask_cedar, said = cedar(kernel)
     ours, theirs, first = [], [], []
     for n, (item, version, to) in enumerate(pairs):
@@ -264,7 +264,7 @@ def applied(kernel, register, people):
     name, held = next(iter(register.engagements.items()))
     stopped = msgspec.structs.replace(held, suspended=(("usa", made.hexed("suspend")),))
     gone = register.attestations[1]
-    item, version = item_of(bytes(kernel.large.names[len(kernel.large) // 2]))
+    item, version = item_of(kernel.large.names[len(kernel.large) // 2])
     kind = kernel.classes.items[kernel.class_of(item, version)]
     facts = msgspec.structs.replace(kind.facts, item=item)
     single = msgspec.structs.replace(kind, id=item, facts=facts, label=made._label("gbr", ("GBR",), 1))

@@ -89,7 +89,9 @@ def text_with(*, more_project=False, member=False):
         )
     if member:
         text = text.replace(
-            "\nparties:\n", "\nparties:\n- {id: nzl, name: New Zealand, code: NZL, grade: member, clause: 2.99}\n", 1
+            "\nparties:\n",
+            "\nparties:\n- {id: nzl, name: New Zealand, code: NZL, grade: member, since: 2026-01-01, clause: 2.99}\n",
+            1,
         )
         start = text.index("- id: nzl\n", text.index("\ncandidates:"))
         text = text[:start] + text[text.index("\n- id: ", start + 5) + 1 :]

@@ -9,6 +9,7 @@ cost of an act that of the whole history. `Trail` shares full chunks, `Map` shar
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar, overload
 
@@ -171,12 +172,12 @@ class Map(Mapping[K, V], Generic[K, V]):
 
 
 class Listed(Sequence[V]):
-    """A sequence that is made when somebody asks for it."""
+    """A sequence that is made when somebody asks for it. trails: what it is made of, where it is made of those."""
 
-    __slots__ = ("_listed", "_make")
+    __slots__ = ("_listed", "_make", "trails")
 
-    def __init__(self, make: Callable[[], Iterable[V]]) -> None:
-        self._make = make
+    def __init__(self, make: Callable[[], Iterable[V]], trails: Mapping[Any, Trail[V]] | None = None) -> None:
+        self._make, self.trails = make, trails
         self._listed: tuple[V, ...] | None = None
 
     def _all(self) -> tuple[V, ...]:
@@ -224,4 +225,50 @@ class Sorted(Generic[K, V]):
         return Sorted({**self._trails, key: self._trails[key].where(index, value)})
 
     def values(self) -> Listed[V]:
-        return Listed(lambda: (one for key in sorted(self._trails) for one in self._trails[key]))  # type: ignore[type-var]
+        return Listed(lambda: (one for key in sorted(self._trails) for one in self._trails[key]), self._trails)  # type: ignore[type-var]
+
+
+# ---- two versions of one thing -------------------------------------------------------------------------------------
+
+
+def unlike(old: Mapping[K, V], new: Mapping[K, V]) -> Iterator[tuple[K, V | None, V | None]]:
+    """What two maps hold unlike, by key; of two versions of one `Map` only the layers that they do not share are read."""
+    if old is new:
+        return
+    if isinstance(old, Map) and isinstance(new, Map):
+        shared = {id(one) for one in old._layers} & {id(one) for one in new._layers}
+        keys = {key for side in (old, new) for layer in side._layers if id(layer) not in shared for key in layer}
+    else:
+        keys = {*old.keys(), *new.keys()}
+    for key in keys:
+        one, other = old.get(key), new.get(key)
+        if one is not other and one != other:
+            yield key, one, other
+
+
+def unlike_in(old: Sequence[V], new: Sequence[V], name: Callable[[V], object]) -> Iterator[tuple[V | None, V | None]]:
+    """The same of two sequences whose values have names; of two versions of one `Listed` only what they do not share."""
+    if old is new:
+        return
+    if isinstance(old, Listed) and isinstance(new, Listed) and old.trails is not None and new.trails is not None:
+        before, after = old.trails, new.trails
+        for key in before.keys() | after.keys():
+            yield from _unlike_trails(before.get(key, Trail()), after.get(key, Trail()))
+        return
+    start, least = 0, min(len(old), len(new))
+    while start < least and old[start] is new[start]:
+        start += 1
+    end = 0
+    while end < least - start and old[-1 - end] is new[-1 - end]:
+        end += 1
+    one, other = ({name(each): each for each in side[start : len(side) - end]} for side in (old, new))
+    yield from ((was, now) for _, was, now in unlike(one, other))
+
+
+def _unlike_trails(old: Trail[V], new: Trail[V]) -> Iterator[tuple[V | None, V | None]]:
+    for n in range(max(len(old._chunks), len(new._chunks))):
+        some, others = (side._chunks[n] if n < len(side._chunks) else [] for side in (old, new))
+        if some is not others:
+            for one, other in itertools.zip_longest(some, others):
+                if one is not other and one != other:
+                    yield one, other

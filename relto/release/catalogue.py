@@ -19,8 +19,8 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from relto.acts import ItemState
+from relto.release.names import Names
 
-Names = NDArray[np.bytes_]
 Numbers = NDArray[np.int32]
 Classes = NDArray[np.generic]  # the smallest unsigned type that holds them
 _VERSION: Final = b"\x01"  # below every character of a name, so that versions of one item stand together
@@ -107,8 +107,7 @@ class Part:
 
     def rank(self, name: bytes) -> int:
         """Where a name stands, or -1. Compared by bytes."""
-        at = int(np.searchsorted(self.names, np.bytes_(name)))
-        return at if at < len(self.names) and self.names[at] == name else -1
+        return self.names.rank(name)
 
     def number(self, rank: int) -> int:
         """The dense number of an item: within its class items stand in the order of names."""

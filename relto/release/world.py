@@ -12,7 +12,7 @@ Source: contracts of the design, section 12; spec/decision.md, "Classes".
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from relto.acts import (
@@ -26,6 +26,7 @@ from relto.acts import (
     Register,
 )
 from relto.acts import Engagement as EngagementTerms
+from relto.acts.grown import unlike, unlike_in
 from relto.acts.register import AdoptedPack, Proposal
 
 Reading = tuple[str, ...]
@@ -42,10 +43,12 @@ class Recalled(NamedTuple):
 class World:
     """One register with indexes, made on first use. Equal registers answer every reading alike."""
 
-    def __init__(self, register: Register) -> None:
+    def __init__(self, register: Register, before: World | None = None) -> None:
         self.register = register
         self.held: dict[Reading, Any] = {}  # every reading so far
         self._indexes: dict[str, Mapping[Any, tuple[Any, ...]]] = {}
+        if before is not None:
+            self._follow(before)
 
     def read(self, reading: Reading) -> Any:
         if reading not in self.held:
@@ -60,6 +63,25 @@ class World:
                 found[key].append(one)
             self._indexes[name] = {key: tuple(every) for key, every in found.items()}
         return self._indexes[name]
+
+    def _follow(self, before: World) -> None:
+        """Takes over the indexes of a register that is known: as they are where nothing has changed, else mended."""
+        was, now = before.register, self.register
+        for name, index in list(before._indexes.items()):
+            if all(getattr(was, source) is getattr(now, source) for source in _SOURCES[name]):
+                self._indexes[name] = index
+        held = before._indexes.get("determinations")
+        if held is not None and "determinations" not in self._indexes:
+            judged = unlike_in(was.determinations, now.determinations, lambda one: one.act)
+            self._indexes["determinations"] = _mended(
+                held, judged, lambda one: ((one.terms.item, one.terms.version),), now.determinations
+            )
+        held = before._indexes.get("licences")
+        if held is not None and "licences" not in self._indexes:
+            granted = [(one, other) for _, one, other in unlike(was.licences, now.licences)]
+            self._indexes["licences"] = _mended(held, granted, lambda one: one.terms.items, now.licences.values())
+            if all(not one.draws for pair in granted for one in pair if one is not None):
+                self._indexes |= {name: index for name, index in before._indexes.items() if name == "draws"}
 
     # ---- of items
 
@@ -216,14 +238,59 @@ _PARTS: Final[Mapping[str, Callable[..., Any]]] = {
     "adopted": World._adopted,
 }
 
+_SOURCES: Final[Mapping[str, tuple[str, ...]]] = {
+    "determinations": ("determinations",),
+    "licences": ("licences",),
+    "draws": ("licences",),
+    "recalls": ("recalls", "releases"),
+    "work": ("slots",),
+    "engagements": ("engagements",),
+    "proposals": ("slots",),
+    "attestations": ("attestations",),
+}
+
+
+def _mended(
+    index: Mapping[Any, tuple[Any, ...]],
+    pairs: Iterable[tuple[Any, Any]],
+    keys: Callable[[Any], Iterable[Any]],
+    every: Iterable[Any],
+) -> Mapping[Any, tuple[Any, ...]]:
+    """An index in which some values are others by now; each stands in the order in which the register has it."""
+    found = dict(index)
+    unsure: set[Any] = set()  # keys under which something came between others
+    for was, now in pairs:
+        for key in {*(keys(was) if was is not None else ()), *(keys(now) if now is not None else ())}:
+            rows = found.get(key, ())
+            mine = was is not None and key in keys(was)
+            others = now is not None and key in keys(now)
+            if mine and others:
+                found[key] = tuple(now if one is was or one == was else one for one in rows)
+            elif mine:
+                found[key] = tuple(one for one in rows if one is not was and one != was)
+            elif rows:
+                unsure.add(key)
+            else:
+                found[key] = (now,)
+    if unsure:
+        found |= dict.fromkeys(unsure, ())
+        for one in every:
+            for key in unsure.intersection(keys(one)):
+                found[key] = (*found[key], one)
+    return found
+
+
 _kept: dict[int, World] = {}
 
 
-def world_of(register: Register) -> World:
-    """The world of a register. The last few are kept, so that one question after another finds its indexes."""
+def world_of(register: Register, before: World | None = None) -> World:
+    """The world of a register. The last few are kept, so that one question after another finds its indexes.
+
+    before: of an earlier register, whose indexes are taken over.
+    """
     known = _kept.pop(id(register), None)
     if known is None or known.register is not register:
-        known = World(register)
+        known = World(register, before)
     _kept[id(register)] = known
     while len(_kept) > KEPT:
         _kept.pop(next(iter(_kept)), None)

@@ -13,6 +13,7 @@ from relto.release import live, rosters, usual
 from relto.release.catalogue import Own, Part, Rows, item_of, name_of
 from relto.release.decide import judge
 from relto.release.kernel import ANSWERS, Asking, Kernel
+from relto.release.names import Names
 
 USUAL = Asking()
 
@@ -214,7 +215,7 @@ def test_numbers_stand_in_label_order_and_lists_in_the_order_of_names():
 def test_a_page_is_the_first_so_many_whatever_the_part(seed):
     rnd = np.random.default_rng(seed)
     names = np.array([b"arda/%06d" % n for n in range(5000)])
-    part = Part(names, rnd.integers(0, 40, 5000).astype(np.int32), 40)
+    part = Part(Names(names), rnd.integers(0, 40, 5000).astype(np.int32), 40)
     classes = np.sort(rnd.choice(40, rnd.integers(1, 40), replace=False))
     numbers = part.numbers(classes)
     expected = np.flatnonzero(np.isin(part.class_by_rank, classes))
@@ -248,7 +249,9 @@ def test_a_row_of_a_table_is_decided_like_an_item_with_its_acts():
     acts = [hexed("judged", n) for n in range(3)]
     own = Own(np.array([0, 2, 4], np.uint32), np.array([list(bytes.fromhex(one)) for one in acts], np.uint8))
     token = ("judged", "ARD", "ard-open", "clear", "0")
-    rows = Rows(names=names, like=like, kinds=kinds, tables=((0, hexed("t1")), (3, hexed("t2"))), own={token: own})
+    rows = Rows(
+        names=Names(names), like=like, kinds=kinds, tables=((0, hexed("t1")), (3, hexed("t2"))), own={token: own}
+    )
     register = msgspec.structs.replace(
         world.register(), items={k: v for k, v in world.register().items.items() if "kind" not in k}
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -26,18 +26,33 @@ class Split:
 
     def __init__(self, names: tuple[str, ...], subs: Numbers, firsts: Numbers) -> None:
         self.names, self.subs, self.firsts = names, subs, firsts
+        self._known: dict[bytes, int] = {}  # facts of a class under these -> its number
 
     def widened(self, columns: Mapping[str, Numbers]) -> Split:
-        """For one class that was added to the catalogue, the last."""
-        same = np.ones(len(self.subs), dtype=bool)
-        for name in self.names:
-            column = columns[name]
-            same &= column[: len(same)] == column[-1]
-        at = int(np.argmax(same)) if len(same) else 0
-        if len(same) and same[at]:
-            return Split(self.names, np.append(self.subs, self.subs[at]), self.firsts)
-        subs = np.append(self.subs, np.int32(len(self.firsts)))
-        return Split(self.names, subs, np.append(self.firsts, np.int32(len(self.subs))))
+        """For classes that were added to the catalogue, behind all others."""
+        made = Split(self.names, self.subs, self.firsts)
+        made._known = self._known or dict(zip(self._rows(columns, self.firsts), range(len(self.firsts)), strict=True))
+        more = np.arange(len(self.subs), len(next(iter(columns.values()))), dtype=np.int32)
+        subs: list[int] = []
+        firsts: list[int] = []
+        for number, row in zip(more.tolist(), self._rows(columns, more), strict=True):
+            sub = made._known.get(row)
+            if sub is None:
+                if not firsts:
+                    made._known = dict(made._known)
+                sub = made._known[row] = len(self.firsts) + len(firsts)
+                firsts.append(number)
+            subs.append(sub)
+        made.subs = np.append(self.subs, np.array(subs, dtype=np.int32))
+        made.firsts = np.append(self.firsts, np.array(firsts, dtype=np.int32)) if firsts else self.firsts
+        return made
+
+    def _rows(self, columns: Mapping[str, Numbers], of: Numbers) -> Iterator[bytes]:
+        rows = np.empty((len(of), len(self.names)), dtype=np.int32)
+        for n, name in enumerate(self.names):
+            rows[:, n] = columns[name][of]
+        text, width = rows.tobytes(), 4 * len(self.names)
+        return (text[at * width : (at + 1) * width] for at in range(len(of)))
 
 
 class Classes:
@@ -116,6 +131,7 @@ class Classes:
         made = Classes(self.names)
         made.views = {name: dict(numbers) for name, numbers in self.views.items()}
         made.known, made.items, made.columns = dict(self.known), list(self.items), self.columns
+        made._alike = dict(self._alike)
         return made
 
 

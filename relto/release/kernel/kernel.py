@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relto.acts import ItemState, RecipientClass, Register
+from relto.acts.grown import unlike, unlike_in
 from relto.errors import NotFound
 from relto.law import Finding, Three, outline
 from relto.law.condition import AnyOf, Test
@@ -39,6 +40,7 @@ from relto.release.kernel.factors import (
 from relto.release.kernel.lists import Listed
 from relto.release.kernel.shape import ANSWERS, NOT_YET, PERMIT, THINGS, Asking, Bytes, Numbers, of_item
 from relto.release.limits import rules_of
+from relto.release.names import Names
 from relto.release.question import Answer, Decision, Question, date_of
 from relto.release.rules import BEFORE_LAW, DENIED, FRESH, LEDGERS, OWNER, Rule, before_law, ledgers
 from relto.release.search import usual, usual_purpose
@@ -208,7 +210,7 @@ class Kernel:
         self.shown = {name: number for name, (item, number) in self.singles.items() if not item.retired}
         names = sorted(self.shown)
         classes = np.array([self.shown[name] for name in names], dtype=np.int32)
-        return Part(np.array(names, dtype=np.bytes_) if names else np.zeros(0, "S1"), classes, len(self.classes))
+        return Part(Names(np.array(names, dtype=np.bytes_) if names else np.zeros(0, "S1")), classes, len(self.classes))
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -535,7 +537,7 @@ class Kernel:
     def after(self, register: Register, day: int | None = None) -> Kernel:
         """The kernel of another register. What nothing has changed is kept; this one stays as it is."""
         day = self.day if day is None else day
-        world = world_of(register)
+        world = world_of(register, self.world)
         changed = {one for one, held in self.world.held.items() if (new := world.read(one)) is not held and new != held}
         if self._is_another(register, world, changed) or date_of(day) != self.date or len(self.pinned) > PINNED:
             return Kernel(register, day, self.asking, self.more, self.table)
@@ -621,12 +623,10 @@ class Kernel:
         was = len(self.classes)
         self.classes = self.classes.fork()
         for item in _every(self.register, names):
-            count = len(self.classes)
             self._single(item)
-            if len(self.classes) > count:
-                self.classes.close()
-                self.splits = {names: one.widened(self.classes.columns) for names, one in self.splits.items()}
         if len(self.classes) > was:
+            self.classes.close()
+            self.splits = {names: one.widened(self.classes.columns) for names, one in self.splits.items()}
             for one in self._every_one():
                 one.over(self.splits[one.of_item])
             self._open = set(self._answers)
@@ -646,34 +646,14 @@ def _every(register: Register, names: Iterable[str]) -> Iterator[ItemState]:
 
 def _touched(old: Register, new: Register) -> set[str]:
     """Items of which the two registers state different things."""
-    found: set[str] = set()
-    if old.items is not new.items:
-        found |= {
-            name
-            for name in old.items.keys() | new.items.keys()
-            if (one := old.items.get(name)) is not (other := new.items.get(name)) and one != other
-        }
-    if old.determinations is not new.determinations:
-        found |= {one.terms.item for one in _unlike(old.determinations, new.determinations)}
-    if old.licences is not new.licences:
-        found |= {name for one in _unlike(old.licences.values(), new.licences.values()) for name in one.terms.items}
-    if old.recalls is not new.recalls:
-        for mine, others in ((old, new), (new, old)):
-            for id_, order in mine.recalls.items():
-                if others.recalls.get(id_) != order:
-                    found.add(mine.releases[order.release].terms.item)
+    found = {name for name, _, _ in unlike(old.items, new.items)}
+    for pair in unlike_in(old.determinations, new.determinations, lambda one: one.act):
+        found |= {one.terms.item for one in pair if one is not None}
+    for _, *sides in unlike(old.licences, new.licences):
+        found |= {name for one in sides if one is not None for name in one.terms.items}
+    for _, was, now in unlike(old.recalls, new.recalls):
+        found |= {side.releases[one.release].terms.item for one, side in ((was, old), (now, new)) if one is not None}
     return found
-
-
-def _unlike(old: Iterable[Any], new: Iterable[Any]) -> Iterator[Any]:
-    before, after = {one.act: one for one in old}, {one.act: one for one in new}
-    for act in before.keys() | after.keys():
-        one, other = before.get(act), after.get(act)
-        if one is not other and one != other:
-            yield from (each for each in (one, other) if each is not None)
-
-
-# ---- lists ----------------------------------------------------------------------------------------------------------
 
 
 KEPT: Final = 4

@@ -34,7 +34,7 @@ class Listed:
         """At most so many names, in their order, beyond one of them."""
         found: list[bytes] = []
         for n, part in enumerate(self.kernel.parts):
-            beyond = int(np.searchsorted(part.names, np.bytes_(after), side="right")) - 1 if after else -1
+            beyond = part.names.beyond(after) - 1 if after else -1
             ranks = part.page(self.numbers(n), beyond, limit)
             found += part.names[ranks].tolist()
         return sorted(found)[:limit]
