@@ -313,6 +313,7 @@ def _sync(options: argparse.Namespace) -> int:
         lines.append(f"{party}: {row.get('error') or str(row['new']) + ' new'}")
         lines += [f"  {row['state']}: {row['standing']}"] if row["state"] != "current" else []
         lines += [f"  it {row['tells']}"] if row["tells"] else []
+        lines += [f"  {row['way']}: `relto sync` goes on"] if row["way"] else []
     lines += [f"recovering: {found['recovering']}"] if found["recovering"] else []
     emit(found, as_json=options.json, lines=[*lines, f"{found['written']} acts written"])
     wrong = any("error" in row or row["state"] in BAD or row["tells"] for row in found["parties"].values())

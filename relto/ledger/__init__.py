@@ -85,6 +85,7 @@ from relto.ledger.note import (
 from relto.ledger.policy import Group, KnownLog, Policy, Witness, parse_policy, policy_of
 from relto.ledger.proof import AddCheckpoint, Fork, Proof, parse_add_checkpoint, parse_proof, prove_fork
 from relto.ledger.tiles import (
+    TILE_WIDTH,
     Tile,
     Tree,
     bundles_of,
@@ -100,6 +101,7 @@ from relto.ledger.tiles import (
 __all__ = [
     "EMPTY_ROOT",
     "LEAF_V1",
+    "TILE_WIDTH",
     "AddCheckpoint",
     "Beside",
     "Checkpoint",

@@ -267,6 +267,8 @@ def _partners(node: Node) -> Iterator[Finding]:
     for one in found:
         if one.tells:
             yield Finding(check="partners", level="bad", words=f"{one.party} {one.tells}", fix="call its officers")
+        if one.way:
+            yield Finding(check="partners", level="warn", words=f"{one.party}: {one.way}", fix="`relto sync` goes on")
         if one.state == "current":
             continue
         yield Finding(

@@ -14,7 +14,7 @@ from typing import Final, Protocol
 from msgspec import UNSET, Struct
 
 from relto import acts
-from relto.errors import Forged, Malformed, NotFound, Refused, ReltoError, Unavailable
+from relto.errors import Forged, Malformed, NotFound, Refused, ReltoError
 from relto.ledger import (
     EMPTY_ROOT,
     Checkpoint,
@@ -26,6 +26,7 @@ from relto.ledger import (
     add_openings,
     create_mirror,
     extend_mirror,
+    grow_mirror,
     leaf_hash,
     open_checkpoint,
     prove_fork,
@@ -34,11 +35,11 @@ from relto.ledger import (
     verify_inclusion,
 )
 from relto.ledger.log import EXTEND_MAX
-from relto.node import joining
+from relto.node import growth, joining
 from relto.node.author import Author
 from relto.node.held import READ_MAX, Pinned
 
-GROWTH_BYTES_MAX: Final = 512 * 1024 * 1024  # of another ledger's entries that are fetched before they are stored
+OPENINGS_BYTES_MAX: Final = 512 * 1024 * 1024  # of the openings for one step, as they travel
 
 
 class Delivered(Struct, frozen=True, kw_only=True):
@@ -156,23 +157,29 @@ class Mirror(Author):
             if self.tree(origin).root(to.size) != to.root:
                 raise Forged(f"`{origin}` signed two histories (sizes {head.size} and {to.size})")
             return self._late_openings(peer, pinned, head, also)
+        if to.size == head.size and peer.at is not None and self.store.staged(origin) is not None:
+            return self._late_openings(peer, pinned, head, also)
+        note, to, newer = self._first_goal(peer, pinned, note, to)
         if to.size == head.size and not also:
             with self.lock:
                 self._store(pinned, note, [], [], peer.at)
             return 0
-        leaves = self._fetch_growth(peer, head, to)
-        if head.edge.extend([leaf_hash(leaf) for leaf in leaves]).root() != to.root:
+        taken, leaves = self._approach(peer, pinned, note, to)
+        if leaves is None:
+            return taken
+        stood = growth.stood(self.store, head)
+        if stood.edge.extend([leaf_hash(leaf) for leaf in leaves]).root() != to.root:
             self._look_for_fork(peer, verifier, head, note, to)  # only now is it worth fetching everything
-        opened = [(one.index, one.salt, one.envelope) for one in peer.openings(head.size, also, to.size)]
-        fresh = [one for one in opened if one[0] >= head.size or one[0] in also]
+        opened = [(one.index, one.salt, one.envelope) for one in peer.openings(stood.size, also, to.size)]
+        fresh = [one for one in opened if one[0] >= stood.size or one[0] in also]
         with self.lock:
             now = self.store.head(origin)
-            if now is None or now.size != head.size:
+            if now is None or now.size != head.size or growth.stood(self.store, now).size != stood.size:
                 return 0  # another round stored it meanwhile
             self._store(pinned, note, leaves, fresh, peer.at)
             if parts:
                 self._forget_parts(origin)
-            if parts or any(index < head.size for index, _, _ in fresh):
+            if parts or stood.size > head.size or any(index < head.size for index, _, _ in fresh):
                 self._read_log(origin)
                 self._register = None
             else:
@@ -183,33 +190,77 @@ class Mirror(Author):
                         for n, leaf in enumerate(leaves)
                     ]
                 )
-        return len(leaves) + len(fresh)
+        return taken + len(leaves) + len(fresh) + (self._ingest_whole(peer, pinned) if newer else 0)
+
+    def _first_goal(self, peer: Peer, pinned: Pinned, note: bytes, to: Checkpoint) -> tuple[bytes, Checkpoint, bool]:
+        """Where a mirror goes first, and whether there is a newer checkpoint after that.
+
+        Raises: Forged when what its ledger shows now contradicts what it set out for.
+        """
+        staged = self.store.staged(pinned.origin)
+        if staged is None:
+            return note, to, False
+        first = self.open_head(pinned, staged.note).checkpoint
+        if to == first:
+            return note, to, False
+        if to.size > first.size:
+            return staged.note, first, True
+        if to.size == first.size:
+            proof = prove_fork(self.verifier(pinned), staged.note, note, self.tree(pinned.origin))
+            if proof is not None:
+                self._accuse(pinned.origin, proof)
+            raise Forged(
+                f"`{pinned.origin}` signed two histories (sizes {first.size} and {to.size}):"
+                " a fork, and the proof is in our ledger"
+            )
+        if peer.at is not None:
+            raise Refused(
+                f"`{pinned.origin}` is on its way to size {first.size} here, and this bundle ends at {to.size}",
+                hint="ask for a newer one",
+            )
+        raise Forged(f"`{pinned.origin}` shows size {to.size} after size {first.size}: a ledger never shrinks")
+
+    def _approach(self, peer: Peer, pinned: Pinned, note: bytes, to: Checkpoint) -> tuple[int, list[bytes] | None]:
+        """Stores all of the way to a checkpoint but its last step; how many entries these were, and the last step's.
+
+        None instead of those when the round is over before, or another one stores the same meanwhile.
+        """
+        second, cosigners = self.head_keys(pinned)
+        prove, taken = growth.prover(peer, self.store, to), 0
+        for _ in range(growth.STEPS_MAX):
+            held = self.store.head(pinned.origin)
+            assert held is not None
+            stood = growth.stood(self.store, held)
+            leaves = growth.fetch_step(peer, stood.size, to.size)
+            stop = stood.size + len(leaves)
+            if stop == to.size:
+                return taken, leaves
+            proof = prove(stop, to.size)
+            opened = [
+                (one.index, one.salt, one.envelope)
+                for one in peer.openings(stood.size, (), stop)
+                if stood.size <= one.index < stop
+            ]
+            with self.lock:
+                now = self.store.head(pinned.origin)
+                if now is None or growth.stood(self.store, now) != stood:
+                    return taken, None
+                try:
+                    grow_mirror(
+                        self.store, self.verifier(pinned), note, leaves, proof, opened,
+                        post_quantum=second, cosigners=cosigners,
+                    )  # fmt: skip
+                except Forged:
+                    self._look_for_fork(peer, self.verifier(pinned), held, note, to)
+                    raise
+            taken += len(leaves)
+        return taken, None
 
     def _forget_parts(self, origin: str) -> None:
         """What was held of a ledger before it was held whole; all of it is there again."""
         with self.store.transaction("parts"):
             self.store.execute("DELETE FROM parts WHERE origin = $1", (origin,))
             self.store.execute("DELETE FROM part_heads WHERE origin = $1", (origin,))
-
-    def _fetch_growth(self, peer: Peer, head: Head, to: Checkpoint) -> list[bytes]:
-        """The entries from the stored size to a checkpoint's: as much as one party may ask another to hold at once."""
-        leaves: list[bytes] = []
-        if to.size - head.size > EXTEND_MAX:
-            raise Refused(
-                f"`{to.origin}` grew from size {head.size} to {to.size} at once, more than {EXTEND_MAX} entries",
-                hint="ask its party",
-            )
-        left = GROWTH_BYTES_MAX
-        while head.size + len(leaves) < to.size:
-            start = head.size + len(leaves)
-            got = peer.leaves(start, min(to.size, start + READ_MAX))
-            if not got:
-                raise Unavailable(f"`{peer.party}` shows size {to.size} and serves entries up to {start}")
-            left -= sum(map(len, got))
-            if left < 0:
-                raise Refused(f"`{to.origin}` grew by more than {GROWTH_BYTES_MAX} bytes at once", hint="ask its party")
-            leaves += got
-        return leaves
 
     def _late_openings(self, peer: Peer, pinned: Pinned, head: Head, also: Sequence[int]) -> int:
         """A carried file that is older than what is here: nothing is wrong with it, and openings may still be new."""
@@ -321,8 +372,11 @@ class Mirror(Author):
             elif new.size > EXTEND_MAX:
                 return  # too much to fetch for a proof; that it does not fit is refused all the same
             else:
-                leaves = peer.leaves(0, new.size)
-                hashes = [leaf_hash(leaf) for leaf in leaves]
+                hashes = list[bytes]()
+                while len(hashes) < new.size and (
+                    got := peer.leaves(len(hashes), min(new.size, len(hashes) + READ_MAX))
+                ):
+                    hashes += [leaf_hash(leaf) for leaf in got]
                 proof = (
                     prove_fork(verifier, head.note, note, Tree(lambda start, stop: hashes[start:stop]))
                     if self._contradicts(old, hashes)

@@ -21,7 +21,7 @@ import msgspec
 from relto.errors import Forged, Malformed, Refused, ReltoError, Unavailable
 from relto.ledger import bundles_of, parse_bundle
 from relto.node import recovery
-from relto.node.mirror import GROWTH_BYTES_MAX
+from relto.node.mirror import OPENINGS_BYTES_MAX
 from relto.node.node import Delivered, Node, Pinned
 from relto.node.recovery import YourEntries, YourEntry, Yours
 from relto.node.tokens import sign_request
@@ -70,7 +70,7 @@ class HttpPeer:
     def openings(self, since: int, also: Sequence[int], size: int) -> list[Delivered]:
         found: list[Delivered] = []
         body: dict[str, Any] = {"since": since, "also": list(also), "size": size}
-        left = GROWTH_BYTES_MAX
+        left = OPENINGS_BYTES_MAX
         while True:
             data = self._post("/api/v1/openings", body)
             try:
@@ -80,7 +80,7 @@ class HttpPeer:
             found += page.openings
             left -= len(data)
             if left < 0:
-                raise Malformed(f"`{self.party}` serves more than {GROWTH_BYTES_MAX} bytes of openings at once")
+                raise Malformed(f"`{self.party}` serves more than {OPENINGS_BYTES_MAX} bytes of openings at once")
             if page.more is None:
                 return found
             if page.more <= body["since"] or not page.openings:
@@ -356,6 +356,7 @@ def sync_all(node: Node, client: httpx.Client | None = None, ca: str = "") -> di
             "size": one.size,
             "seen": one.seen,
             "tells": one.tells or None,
+            "way": one.way or None,
         }
     return {
         "parties": parties,

@@ -12,7 +12,8 @@ from typing import Any, Final, Literal
 from msgspec import Struct
 
 from relto import acts
-from relto.node.held import Held
+from relto.ledger import open_checkpoint
+from relto.node.held import Held, Pinned
 
 SILENT_MS: Final = 15 * 60 * 1000  # without a word for so long, or three rounds of asking, is silence
 DAY_MS: Final = 86_400_000
@@ -24,7 +25,7 @@ BAD: Final[frozenset[State]] = frozenset({"rewound", "forked", "damaged"})
 class Standing(Struct, frozen=True, kw_only=True):
     """seen: when its ledger was last had from its own node or from a file that it signed (ms); None: never.
 
-    tells: what it says it refused of our ledger.
+    tells: what it says it refused of our ledger. way: how far its ledger has come here that grew by more than one step.
     """
 
     party: str
@@ -34,6 +35,7 @@ class Standing(Struct, frozen=True, kw_only=True):
     size: int
     seen: int | None
     tells: str = ""
+    way: str = ""
 
     @property
     def bad(self) -> bool:
@@ -58,10 +60,25 @@ def standings(node: Held) -> list[Standing]:
         tells = f"refuses our ledger after size {told[0]}: {told[1]}" if told else ""
         found.append(
             Standing(
-                party=party, origin=pinned.origin, state=state, words=words, size=size, seen=seen or None, tells=tells
+                party=party,
+                origin=pinned.origin,
+                state=state,
+                words=words,
+                size=size,
+                seen=seen or None,
+                tells=tells,
+                way=_way(node, pinned),
             )
         )
     return found
+
+
+def _way(node: Held, pinned: Pinned) -> str:
+    staged = node.store.staged(pinned.origin)
+    if staged is None:
+        return ""
+    goal = open_checkpoint(staged.note, node.verifier(pinned)).checkpoint.size
+    return f"{staged.size} of {goal} entries have come; nothing counts before all have"
 
 
 def _judge(node: Held, party: str, seen: int, contact: tuple[Any, ...] | None, accuser: str) -> tuple[State, str]:

@@ -281,7 +281,7 @@ def test_openings_without_end_are_refused(world, monkeypatch):
     """A hostile node pages small lies for ever: what is held of them meanwhile is bounded."""
     from relto.node import peers
 
-    monkeypatch.setattr(peers, "GROWTH_BYTES_MAX", 1_000_000)
+    monkeypatch.setattr(peers, "OPENINGS_BYTES_MAX", 1_000_000)
     node = world.nodes["gbr"]
     peer = peers.HttpPeer(node, node.peers()["usa"], client=None)
     served = []
