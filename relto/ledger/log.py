@@ -30,7 +30,7 @@ from relto.keys import Signer
 from relto.ledger.leaf import Opening, check_opening, commit, commitment_of
 from relto.ledger.merkle import EMPTY_ROOT, SIZE_MAX, Frontier, leaf_hash, leaf_hashes, verify_consistency
 from relto.ledger.note import Checkpoint, Verifier, check_origin, open_checkpoint, open_published, sign_checkpoint
-from relto.ledger.tiles import Tree, check_entries
+from relto.ledger.tiles import TILE_WIDTH, Tree, check_entries
 
 APPEND_MAX: Final = 4096  # entries in one commit of a log
 EXTEND_MAX: Final = 1 << 20  # entries that a mirror takes in one commit
@@ -192,14 +192,15 @@ class Log:
 
     @classmethod
     def load(cls, shelf: Shelf, origin: str, signer: Signer) -> Self:
-        """The log as it stands, recomputed from its stored leaves (openings are checked by `verify_log`).
+        """The log as it stands, its edge checked: signature, root, frontier, and the last bundle from its stored bytes.
 
-        Raises: NotFound; Refused when the key is another log's; Forged when the stored log is not what its head says.
+        That is what appending rests on, and costs the same for any size; `verify_log` reads everything.
+        Raises: NotFound; Refused when the key is another log's; Forged when the stored edge is not what its head says.
         """
         if signer.public.name != origin:
             raise Refused(f"`{signer.public.name}` is not the log key of `{origin}`")
         head = _head(shelf, origin)
-        report = _check(shelf, head, Verifier.of_log(signer.public), Frontier.empty())
+        report = _check_edge(shelf, head, Verifier.of_log(signer.public))
         if not report.sound:
             raise Forged(report.problem, hint="let nothing sign for this log; restore it from a partner's mirror")
         return cls(shelf, signer, head)
@@ -453,19 +454,69 @@ def verify_log(shelf: Shelf, origin: str, verifier: Verifier, since: Frontier | 
     return _check_openings(shelf, found) if found.sound else found
 
 
+def _check_edge(shelf: Shelf, head: Head, verifier: Verifier) -> Report:
+    """As `_check`, of the head and of the entries in the last bundle, the one that grows or was filled last."""
+    origin, size = head.origin, head.size
+
+    def bad(problem: str, index: int | None = None) -> Report:
+        return Report(origin=origin, size=size, problem=problem, index=index)
+
+    if problem := _unsigned(head, verifier):
+        return bad(problem)
+    if len(head.frontier) != size.bit_count() or head.edge.root() != head.root:
+        return bad(f"the stored edge of `{origin}` does not give the root that its checkpoint signs")
+    start = max(0, size - 1) // TILE_WIDTH * TILE_WIDTH
+    computed, damaged = _computed(shelf, origin, start, size)
+    if damaged is not None:
+        return bad(*damaged)
+    # The subtrees of the edge that lie within this bundle. The root of a full one may be joined with others already:
+    # then only reading those would tell.
+    inner = Frontier.empty().extend(computed).hashes
+    joined = size - start == TILE_WIDTH and not size & TILE_WIDTH
+    if not joined and inner != head.frontier[len(head.frontier) - len(inner) :]:
+        return bad(f"the stored edge of `{origin}` is not that of its last {size - start} entries")
+    if shelf.leaves(origin, size, size + 1) and _head(shelf, origin).size == size:
+        return bad(f"entry {size} of `{origin}` lies beyond its head", size)
+    return Report(origin=origin, size=size)
+
+
+def _unsigned(head: Head, verifier: Verifier) -> str:
+    """What is wrong with the checkpoint of a stored head, or an empty text."""
+    if not head.note and not head.size:
+        return ""
+    try:
+        signed = open_checkpoint(head.note, verifier).checkpoint
+    except (Forged, Malformed) as error:
+        return f"the stored checkpoint of `{head.origin}` does not hold: {error.message}"
+    if signed != Checkpoint(origin=head.origin, size=head.size, root=head.root):
+        return f"the stored head of `{head.origin}` is not the one that its checkpoint signs"
+    return ""
+
+
+def _computed(shelf: Shelf, origin: str, start: int, stop: int) -> tuple[list[bytes], tuple[str, int] | None]:
+    """The leaf hashes of stored entries, from their bytes; and what is wrong with the first that is, with its index."""
+    leaves, kept = shelf.leaves(origin, start, stop), shelf.hashes(origin, start, stop)
+    computed = leaf_hashes(leaves)
+    if computed != kept:
+        index = next((start + i for i, (own, one) in enumerate(zip(computed, kept, strict=False)) if own != one), None)
+        if index is not None:
+            return computed, (
+                f"entry {index} of `{origin}` is not what was stored: its bytes and its hash differ", index
+            )  # fmt: skip
+    if min(len(computed), len(kept)) != stop - start:
+        index = start + min(len(computed), len(kept))
+        return computed, (f"entry {index} of `{origin}` is missing", index)
+    return computed, None
+
+
 def _check(shelf: Shelf, head: Head, verifier: Verifier, since: Frontier) -> Report:
     origin, size = head.origin, head.size
 
     def bad(problem: str, index: int | None = None) -> Report:
         return Report(origin=origin, size=size, since=since.size, problem=problem, index=index)
 
-    if head.note or size:
-        try:
-            signed = open_checkpoint(head.note, verifier).checkpoint
-        except (Forged, Malformed) as error:
-            return bad(f"the stored checkpoint of `{origin}` does not hold: {error.message}")
-        if signed != Checkpoint(origin=origin, size=size, root=head.root):
-            return bad(f"the stored head of `{origin}` is not the one that its checkpoint signs")
+    if problem := _unsigned(head, verifier):
+        return bad(problem)
     if size < since.size:
         return bad(f"`{origin}` had {since.size} entries when it was verified last, and has {size}")
     # What a growing mirror holds beyond its head is checked with it, from where the head ends.
@@ -474,16 +525,9 @@ def _check(shelf: Shelf, head: Head, verifier: Verifier, since: Frontier) -> Rep
     edge = since
     for start in _starts(since.size, size, last):
         stop = min(start + _CHUNK, size if start < size else last)
-        leaves, kept = shelf.leaves(origin, start, stop), shelf.hashes(origin, start, stop)
-        computed = leaf_hashes(leaves)
-        if computed != kept:
-            index = next(
-                (start + i for i, (own, one) in enumerate(zip(computed, kept, strict=False)) if own != one), None
-            )
-            if index is not None:
-                return bad(f"entry {index} of `{origin}` is not what was stored: its bytes and its hash differ", index)
-        if len(computed) != stop - start:
-            return bad(f"entry {start + len(computed)} of `{origin}` is missing", start + len(computed))
+        computed, damaged = _computed(shelf, origin, start, stop)
+        if damaged is not None:
+            return bad(*damaged)
         edge = edge.extend(computed)
         if stop == size and (problem := _off_the_head(head, edge, since)):
             return bad(problem)

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta, Struct
 
-from relto.errors import Conflict, Forged, Malformed, NotFound, Refused, ReltoError
+from relto.errors import Conflict, Forged, Malformed, NotFound, Refused, ReltoError, Unavailable
 from relto.ledger import (
     Frontier,
     Policy,
@@ -121,8 +121,8 @@ def _shown(node: Node, party: str) -> tuple[dict[str, int], bool]:
     own = register.party(party)
     try:
         size, note = node.exported(own.origin)
-    except (NotFound, Refused):
-        return {}, False  # nothing has been shown, or has come, yet
+    except (NotFound, Refused, Unavailable):
+        return {}, False  # nothing has been shown, or has come, yet; or it is recovering
     witnesses = {
         key: other
         for other, state in register.parties.items()

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from relto.errors import Forged, NotFound, Refused
-from relto.ledger import Log, Proof, Verifier, add_signatures, open_checkpoint, open_published
+from relto.errors import Forged, NotFound, Refused, Unavailable
+from relto.ledger import Checkpoint, Frontier, Log, Proof, Verifier, add_signatures, open_checkpoint, open_published
+from relto.ledger.merkle import HASH_SIZE
 from relto.node.held import Held, post_quantum
 
 PUBLISH_MS: Final = 200  # between two checkpoints that are published
@@ -36,13 +37,28 @@ class Publishing(Held):
         return log
 
     def _check_published(self, log: Log, note: bytes) -> None:
+        """Reads what came after it; the whole ledger only for a row from before its edge was kept beside it."""
         shown = open_published(note, log.verifier, self._post_quantum()).checkpoint
-        if shown.size > log.head.size or log.tree.root(shown.size) != shown.root:
+        if shown.size > log.head.size or not self._leads(shown, log):
             raise Forged(
                 f"`{self.origin}` was published with size {shown.size} and is stored with size {log.head.size}: "
                 + ("another history" if shown.size <= log.head.size else "entries are gone"),
                 hint="let nothing sign for this ledger; restore it from a partner's mirror",
             )
+
+    def _leads(self, shown: Checkpoint, log: Log) -> bool:
+        """Whether the stored entries lead from a published checkpoint to the head."""
+        rows = self.store.query(
+            "SELECT frontier FROM published WHERE origin = $1 AND size = $2 AND frontier IS NOT NULL",
+            (self.origin, shown.size),
+        )
+        edges = [tuple(bytes(row[at : at + HASH_SIZE]) for at in range(0, len(row), HASH_SIZE)) for (row,) in rows]
+        for hashes in edges:
+            if len(hashes) == shown.size.bit_count():
+                edge = Frontier(size=shown.size, hashes=hashes)
+                if edge.root() == shown.root:
+                    return edge.extend(self.store.hashes(self.origin, shown.size, log.head.size)) == log.head.edge
+        return log.tree.root(shown.size) == shown.root
 
     def _post_quantum(self) -> Verifier | None:
         return post_quantum(self.origin, self.register.scans[self.origin].chain[-1].keys)
@@ -118,7 +134,12 @@ class Publishing(Held):
 
     def _publish(self, before: tuple[int, bytes, int] | None) -> tuple[int, bytes]:
         assert self.keys is not None
-        self.must_not_recover()
+        if self.recovering:
+            # To whoever asks for it this is silence, not something wrong with the ledger.
+            raise Unavailable(
+                f"`{self.me}` is recovering and signs no checkpoint: {self.recovering}",
+                hint="it comes back when `relto node recover` is done",
+            )
         log, signed = self.log, self._post_quantum()
         head, scan = log.head, self.register.scans[self.origin]
         # Time does not go back, whatever the clock does: neither behind the entries nor behind what was shown.
@@ -128,15 +149,16 @@ class Publishing(Held):
             lines = self.keys.publish.cosign(open_checkpoint(note, log.verifier).checkpoint, max(at // 1000, 1))
             note = add_signatures(note, lines)
             open_published(note, log.verifier, signed)  # what was just signed is verified before it is shown
-        self._keep(head.size, note, 0, at)
+        self._keep(head.size, note, 0, at, b"".join(head.frontier))
         return head.size, note
 
-    def _keep(self, size: int, note: bytes, cosigned: int, at: int) -> None:
+    def _keep(self, size: int, note: bytes, cosigned: int, at: int, frontier: bytes | None = None) -> None:
+        """frontier: the edge at that size; None leaves the one that is there."""
         with self.store.transaction("publish"):
             self.store.execute(
-                "INSERT INTO published (origin, size, note, cosigned, at) VALUES ($1, $2, $3, $4, $5)"
+                "INSERT INTO published (origin, size, note, cosigned, at, frontier) VALUES ($1, $2, $3, $4, $5, $6)"
                 " ON CONFLICT (origin, size) DO UPDATE SET note = $3, cosigned = $4",
-                (self.origin, size, note, cosigned, at),
+                (self.origin, size, note, cosigned, at, frontier),
             )
             self.store.execute(
                 "DELETE FROM published WHERE origin = $1 AND size < (SELECT max(size) FROM published WHERE origin = $1)"

@@ -499,3 +499,74 @@ def test_entries_need_no_reader(log, new_entries):
     salt = bytes(32)
     leaf = make_leaf(commit(salt, b"envelope"), [], 16, os.urandom)
     assert log.append([New(leaf=leaf, salt=salt, envelope=b"envelope")]).size == 1
+
+
+# ── the edge at a start ──
+
+
+class Reads:
+    """A shelf that counts the entries that are read."""
+
+    def __init__(self, shelf):
+        self.shelf, self.count = shelf, 0
+
+    def leaves(self, origin, start, stop):
+        found = self.shelf.leaves(origin, start, stop)
+        self.count += len(found)
+        return found
+
+    def __getattr__(self, name):
+        return getattr(self.shelf, name)
+
+
+@pytest.mark.parametrize("size", [0, 1, 255, 256, 257, 511, 512, 513, 768, 1024, 1025])
+def test_a_start_reads_the_last_bundle_and_not_the_whole(shelf, log, log_key, log_verifier, new_entries, size):
+    if size:
+        log.append(new_entries(size))
+    reads = Reads(shelf)
+    again = Log.load(reads, log.origin, log_key)
+    assert again.head == log.head
+    assert reads.count <= 256
+    again.append(new_entries(3))
+    check(shelf, log_verifier, size + 3)
+
+
+@pytest.mark.parametrize("column", ["leaf", "hash"])
+def test_damage_inside_is_found_by_the_whole_check_and_at_the_edge_by_a_start(
+    shelf, log, log_key, log_verifier, new_entries, column
+):
+    log.append(new_entries(600))
+    for index, at_start in ((0, False), (300, False), (511, False), (512, True), (599, True)):
+        (value,) = shelf.query(f"SELECT {column} FROM leaves WHERE idx = $1", (index,))[0]
+        damaged = bytes([value[0] ^ 1]) + value[1:]
+        shelf.execute(f"UPDATE leaves SET {column} = $1 WHERE idx = $2", (damaged, index))
+        report = verify_log(shelf, log.origin, log_verifier)
+        assert (report.sound, report.index) == (False, index)
+        if at_start:
+            with pytest.raises(Forged, match=f"entry {index}"):
+                Log.load(shelf, log.origin, log_key)
+        else:
+            assert Log.load(shelf, log.origin, log_key).head == log.head
+        shelf.execute(f"UPDATE leaves SET {column} = $1 WHERE idx = $2", (value, index))
+    shelf.execute("DELETE FROM leaves WHERE idx = 599")
+    with pytest.raises(Forged, match=r"entry 599 .* is missing"):
+        Log.load(shelf, log.origin, log_key)
+
+
+def test_exchanged_entries_at_the_edge_stop_a_start(shelf, log, log_key, log_verifier, new_entries):
+    """Entry and hash fit each other; only the signed root knows that they were not there."""
+    log.append(new_entries(600))
+    for index, at_start in ((590, True), (40, False)):
+        leaf = new_entries(1)[0].leaf
+        old = shelf.query("SELECT leaf, hash FROM leaves WHERE idx = $1", (index,))[0]
+        shelf.execute("UPDATE leaves SET leaf = $1, hash = $2 WHERE idx = $3", (leaf, leaf_hash(leaf), index))
+        assert "do not give the root" in verify_log(shelf, log.origin, log_verifier).problem
+        if at_start:
+            with pytest.raises(Forged, match="not that of its last 88 entries"):
+                Log.load(shelf, log.origin, log_key)
+        else:
+            # What is signed next still fits the true tree, and not the damaged entry: appending repairs nothing.
+            assert Log.load(shelf, log.origin, log_key).append(new_entries(1)).size == 601
+            assert "do not give the root" in verify_log(shelf, log.origin, log_verifier).problem
+        shelf.execute("UPDATE leaves SET leaf = $1, hash = $2 WHERE idx = $3", (*old, index))
+    check(shelf, log_verifier, 601)

@@ -4,7 +4,7 @@ import pytest
 from world import Link, World
 
 from relto.errors import Forged, Refused
-from relto.ledger import Kind, add_signatures, open_published, parse_note
+from relto.ledger import Kind, Tree, add_signatures, open_published, parse_note
 from relto.node import bundle
 from relto.node.held import log_verifier, post_quantum
 from relto.node.home import open_node
@@ -188,3 +188,24 @@ def test_an_auditor_wants_both_signatures_too(world):
     assert len(bundle._entries(bundle.LedgerText(note=node.published(), **held), "here")) == size
     with pytest.raises(Forged, match="Ed25519 key alone"):
         bundle._entries(bundle.LedgerText(note=node.log.head.note, **held), "here")
+
+
+@pytest.mark.parametrize("edge", ["kept", "NULL", "zeroblob(32)", "zeroblob(length(frontier))"])
+def test_a_start_reads_what_came_after_what_was_published(world, tmp_path, monkeypatch, edge):
+    """Its edge is kept beside it; a row without one, or with another, is compared with the whole ledger."""
+    node = world.nodes["gbr"]
+    grow(node)
+    world.time += 1000
+    node.published()
+    shown = node.log.head.size
+    grow(node)
+    if edge != "kept":
+        node.store.execute(f"UPDATE published SET frontier = {edge}")
+    node.store.close()
+    again = open_node(tmp_path / "gbr", write=True, clock=world.clock, random=world.random)
+    whole = []
+    root = Tree.root
+    monkeypatch.setattr(Tree, "root", lambda self, size: (whole.append(size), root(self, size))[1])
+    assert again.log.head.size == shown + 1
+    assert whole == ([] if edge == "kept" else [shown])
+    again.store.close()

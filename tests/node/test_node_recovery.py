@@ -4,7 +4,7 @@ import shutil
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from world import Link, World, attest, check
 
@@ -349,6 +349,7 @@ def test_a_backup_while_the_node_writes_is_one_state(world):
 # ---- any order of things
 
 
+@example(steps=["write", "save", "cut", "lose", "sync"], seed=0)  # a recovering node was asked for its checkpoint
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     steps=st.lists(st.sampled_from(["write", "sync", "save", "lose", "cut", "heal"]), min_size=4, max_size=12),

@@ -140,9 +140,10 @@ class Claims(Link):
         return [b"\1" * 300] * (stop - start)
 
 
-def test_a_ledger_without_end_is_refused_before_it_is_fetched(world, monkeypatch):
-    """Regression: a claimed size was fetched whatever it was."""
+def test_a_ledger_without_end_is_refused_after_one_step(world, monkeypatch):
+    """Regression: a claimed size was fetched whatever it was. A step that is not proven is not stored."""
     from relto.ledger import Checkpoint, sign_checkpoint
+    from relto.node import growth
     from relto.node.mirror import Mirror
 
     node, usa = world.nodes["gbr"], world.nodes["usa"]
@@ -152,9 +153,14 @@ def test_a_ledger_without_end_is_refused_before_it_is_fetched(world, monkeypatch
     monkeypatch.setattr(
         Mirror, "open_head", lambda self, pinned, note: msgspec.structs.replace(usa_head(node, usa, note))
     )
-    with pytest.raises(ReltoError, match="at once"):
-        node.ingest(liar)
-    assert Claims.served == 0
+    before = node.store.head(usa.origin)
+    for proof in ([], [bytes(32)] * 40, None):
+        if proof is not None:
+            liar.consistency = lambda old, new, proof=proof: proof
+        with pytest.raises(ReltoError):
+            node.ingest(liar)
+    assert 0 < Claims.served <= 3 * (growth.STEP_MAX // 256 + 1)
+    assert (node.store.head(usa.origin), node.store.staged(usa.origin)) == (before, None)
     assert standing(world, "usa").state == "damaged"
 
 
