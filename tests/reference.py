@@ -128,7 +128,10 @@ class Reading(Acts):
         yield not self.member and not self.owns() and bool(carry) and all(one.suspended for one in carry)
         held = [self.r.releases[one.release].terms for one in self.r.recalls.values() if one.holder == self.to.party]
         yield any((one.item, one.version) in {(self.q.item, self.q.version), *(self.parts or {})} for one in held)
-        yield any(self.r.parties[party].frozen for party in depends & set(self.r.parties))
+        near = {self.owner, *self.facts.owners, self.to.party}
+        known = {party: self.r.parties[party] for party in depends & set(self.r.parties)}
+        yield any(one.frozen and (party in near or one.frozen_at is None) for party, one in known.items())
+        yield f"project/{self.facts.project}" in self.r.halted or any(f"party/{one}" in self.r.halted for one in near)
         yield any(party in self.r.owed for party in depends - {self.r.me})
         yield bool(self.item.retired)
         yield self.gone(self.owner)

@@ -20,6 +20,7 @@ no clock.
 from relto.acts.act import (
     COMMON,
     DENIALS,
+    DOUBTS_MAX,
     KINDS,
     PARTY_CHAIN,
     PAYLOAD_MAX,
@@ -84,6 +85,7 @@ from relto.acts.act import (
     Seen,
     Settle,
     Shape,
+    Shared,
     Successors,
     Suspend,
     Term,
@@ -95,6 +97,7 @@ from relto.acts.act import (
     version_of,
     write,
 )
+from relto.acts.doubt import Freeze
 from relto.acts.envelope import Envelope, merge, open_act, satisfied, sign
 from relto.acts.fold import could_engage, extend, fold
 from relto.acts.leaving import Copy, Departure, departure
@@ -124,6 +127,7 @@ __all__ = [
     "COMMON",
     "COMMON_KEY",
     "DENIALS",
+    "DOUBTS_MAX",
     "KINDS",
     "PARTY_CHAIN",
     "PAYLOAD_MAX",
@@ -165,6 +169,7 @@ __all__ = [
     "Evidence",
     "Expulsion",
     "Fork",
+    "Freeze",
     "Inception",
     "Introduce",
     "ItemRef",
@@ -211,6 +216,7 @@ __all__ = [
     "Seen",
     "Settle",
     "Shape",
+    "Shared",
     "Sight",
     "Stage",
     "Stated",

@@ -31,6 +31,7 @@ PAYLOAD_TYPE = "application/vnd.relto.act+json"
 PAYLOAD_MAX = 48_000  # bytes; larger texts travel as objects by digest
 TEXT_MAX = 4_096  # characters of any free text
 ROWS_MAX = 100_000  # items in one table
+DOUBTS_MAX = 64  # doubts that one acknowledge names; the next names more
 MILLIS_MAX = 32_503_679_999_999  # the last millisecond of 2999, the last year that a `Date` can name
 
 # `\Z` and not `$`: the latter also matches before a final line feed.
@@ -368,11 +369,11 @@ class Act(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fie
     open.
     partnership: id of the founding proposal; absent in the party chain, in `introduce` and in the founding proposal
     itself; a fork may be proved before there is one.
-    v: 2 in an act with something that version 1 does not have (a kind or a field of `SECOND`), else 1: one spelling.
+    v: the first version that has all that the act says (`ADDED`): one spelling.
     under: id of the charter version in force for the author; absent likewise, and in an outsider's acts.
     """
 
-    v: Literal[1, 2] = 1
+    v: Literal[1, 2, 3] = 1
     author: PartyId
     log: Origin
     at: Millis
@@ -449,11 +450,15 @@ class Settle(Act, frozen=True, kw_only=True, tag="settle"):
 
 
 class Acknowledge(Act, frozen=True, kw_only=True, tag="acknowledge"):
-    """owed: entries addressed to the author that it could not open; it confirms up to the first of them."""
+    """owed: entries addressed to the author that it could not open; it confirms up to the first of them.
+
+    doubts: proofs of forks and disputes of keys that it holds, and has not named in an earlier one.
+    """
 
     heads: tuple[Seen, ...]
     owed: tuple[Owed, ...] = ()
     common: Digest
+    doubts: Annotated[tuple[ActId, ...], Meta(min_length=1, max_length=DOUBTS_MAX)] | UnsetType = UNSET
 
     def __post_init__(self) -> None:
         _once("heads", [one.origin for one in self.heads])
@@ -674,25 +679,44 @@ class Withdraw(Act, frozen=True, kw_only=True, tag="withdraw"):
 
 
 class Dispute(Act, frozen=True, kw_only=True, tag="dispute"):
-    """What one key signed in a party's ledger from an index on is not to be relied upon."""
+    """What one key signed in a party's ledger from an index on is not to be relied upon.
+
+    votes: its consents count no more either, where not enough ledgers had acknowledged them by then; nor does what it
+    lifted, began or let in.
+    """
 
     party: PartyId
     key: KeyId
     index: Count
     reason: Text
+    votes: Literal[True] | UnsetType = UNSET
+
+
+Hashes = Annotated[tuple[Annotated[bytes, Meta(min_length=32, max_length=32)], ...], Meta(max_length=64)]
+
+
+class Shared(Shape, frozen=True, kw_only=True):
+    """A size up to which both histories are the same, with the consistency proofs from there."""
+
+    size: Count
+    root: Digest
+    to_first: Hashes = ()
+    to_second: Hashes = ()
 
 
 class Fork(Act, frozen=True, kw_only=True, tag="fork"):
     """Proof that a ledger signed two histories: both checkpoints (C2SP), the smaller first.
 
     For unequal sizes with the root that the second has at the size of the first, and the consistency proof.
+    shared: what stands below it keeps its meaning; without it the whole ledger is in doubt.
     """
 
     origin: Origin
     first: Annotated[bytes, Meta(max_length=8192)]
     second: Annotated[bytes, Meta(max_length=8192)]
     root: Digest | UnsetType = UNSET
-    proof: Annotated[tuple[Annotated[bytes, Meta(min_length=32, max_length=32)], ...], Meta(max_length=64)] = ()
+    proof: Hashes = ()
+    shared: Shared | UnsetType = UNSET
 
 
 class Evidence(Act, frozen=True, kw_only=True, tag="evidence"):
@@ -740,8 +764,12 @@ COMMON = frozenset({
 # Kinds that only take away: they count whatever charter they name.
 DENIALS = frozenset({"suspend", "recall", "revoke", "dispute", "fork"})
 
-# What version 2 added to the kinds (docs/decisions/0056-acts-version-2.md): a kind whole, or one field of a kind.
-SECOND = {"catalogue": "", "register": "restriction", "relabel": "restriction"}
+# What later versions added to the kinds (docs/decisions/0056-acts-version-2.md, 0086-acts-version-3.md): a kind whole, or
+# one field of a kind.
+ADDED = {
+    "catalogue": (2, ""), "register": (2, "restriction"), "relabel": (2, "restriction"),
+    "fork": (3, "shared"), "dispute": (3, "votes"), "acknowledge": (3, "doubts"),
+}  # fmt: skip
 
 _decoder = msgspec.json.Decoder(AnyAct, strict=True)
 
@@ -772,8 +800,8 @@ def read(payload: bytes) -> Act:
 
 def version_of(act: Act) -> int:
     """The version that an act has to say: the first that has all that it says."""
-    field = SECOND.get(str(act.__struct_config__.tag))
-    return 1 if field is None or (field and isinstance(getattr(act, field), UnsetType)) else 2
+    version, field = ADDED.get(str(act.__struct_config__.tag), (1, ""))
+    return 1 if field and isinstance(getattr(act, field), UnsetType) else version
 
 
 def _check_frame(act: Act) -> None:
@@ -808,7 +836,7 @@ def _check_slot(act: Propose, *, founding: bool) -> None:
 
 
 # A list is a set here, with one exception: a hash may well occur twice in a proof.
-_LISTS = frozenset({"proof"})
+_LISTS = frozenset({"proof", "to_first", "to_second"})
 _CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f]")
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import copy
 import datetime as dt
 import hashlib
+import itertools
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
@@ -26,6 +27,7 @@ from msgspec.structs import replace
 from relto import charter as charters
 from relto import law
 from relto.acts import act as a
+from relto.acts.doubt import fork_fault, freezes
 from relto.acts.envelope import satisfied
 from relto.acts.grown import Listed, Map, Sorted, Trail
 from relto.acts.register import (
@@ -45,9 +47,7 @@ from relto.acts.scan import UNTAGGED, Scan, Stated, Void, kind_of, readers_of
 from relto.acts.slots import Slots, day_of, hidden_from, hides, project_of
 from relto.acts.table import registered
 from relto.errors import Malformed, ReltoError
-from relto.keys import PublicKey
 from relto.law.condition import AllOf, AnyOf, ClearOf, Not, OfAct, Test
-from relto.ledger import Fork, Verifier
 
 Dated = tuple[str, str, str, int]  # (party, act, answer, time)
 Place = tuple[str, int]  # (origin, index)
@@ -78,7 +78,11 @@ class Effects:
         )
         self.live = self._live()
         self.disputes: set[str] = set()  # those that count
+        self._check_proofs()
+        self.freezes = freezes(self.live["fork"], slots.scans)
+        self.doubted: dict[str, str] = {}  # of `disputed`: what a fork, or a dispute of version 3, casts doubt on
         self.disputed = self._disputed()
+        self.halted = self._halted()
         self.revoked = self._revoked()
         self.denials = self._denials()
         self.projects = self._projects()
@@ -106,7 +110,7 @@ class Effects:
         for kind in ("determine", "return", "settle", "attest", "roster", "evidence", "acknowledge"):
             for one in self.live[kind]:
                 self._add(one)
-        self.frozen, self.leaving, self.introduced = self._frozen(), self._leaving(), self._introduced()
+        self.leaving, self.introduced = self._leaving(), self._introduced()
         self.recalls = self._recalls()
         self.forks = sorted(one.id for one in self.live["fork"] if not hidden_from(one.act, self.members))
         self._check_disclosures()
@@ -156,6 +160,7 @@ class Effects:
             kind_of(one.act) not in _ADDS
             or one.id in self.awaited
             or one.origin != self.by_party[one.act.author].origin
+            or one.origin in self.freezes
         ):
             return False
         for said in self.live["dispute"]:
@@ -171,7 +176,11 @@ class Effects:
 
     @property
     def alarms(self) -> list[str]:
-        return sorted({*self.slots.alarms, *self.doubles, *self.discord.values()})
+        halted = {
+            f"{name.partition('/')[2]} came in by votes in doubt (act {act[:8]}) and gives no right until agreed anew"
+            for name, act in self.halted.items()
+        }
+        return sorted({*self.slots.alarms, *self.doubles, *self.discord.values(), *halted})
 
     def void(self) -> Listed[Void]:
         """Everything that does not count, in the order of the ledgers, each with the first reason."""
@@ -317,8 +326,15 @@ class Effects:
     # ---- denials ----------------------------------------------------------------------------------------------------
 
     def _disputed(self) -> dict[str, str]:
-        """act id -> the dispute of a key that signed it. A party disputes its own keys, a member anybody's."""
-        found: dict[str, str] = {}
+        """act id -> what casts doubt on it: a fork of its ledger below it, or the dispute of a key that signed it.
+
+        A party disputes its own keys, a member anybody's.
+        """
+        for freeze in self.freezes.values():
+            if freeze.size is not None:
+                stated = self.slots.scans[freeze.origin].stated
+                self.doubted |= {said.id: freeze.act for said in stated if said.index >= freeze.size}
+        found = dict(self.doubted)
         for one in self.live["dispute"]:
             act = one.act
             assert isinstance(act, a.Dispute)
@@ -330,7 +346,34 @@ class Effects:
                 for said in scan.stated:
                     if said.index >= act.index and act.key in said.signed.key_ids:
                         found.setdefault(said.id, one.id)
+                        if act.votes is True:
+                            self.doubted.setdefault(said.id, one.id)
         return found
+
+    def _halted(self) -> dict[str, str]:
+        """What came in by votes in doubt and has not been agreed anew since: projects, and parties that a charter let in.
+
+        It stays decided and gives no right. A founding is not doubted: there is nothing from before it to go back to.
+        """
+        found: dict[str, str] = {}
+        for one in sorted(self.slots.proposals.values(), key=lambda p: (p.subject, p.n)):
+            if one.state == "in_force" and one.subject.startswith("project/"):
+                doubt = self._doubt_of(one.id)
+                if doubt or (isinstance(one.stated.act, a.Propose) and isinstance(one.stated.act.what, a.ProjectTerms)):
+                    found.pop(one.subject, None)
+                found |= {one.subject: doubt} if doubt else {}
+        versions = self.slots.versions
+        for before, version in itertools.pairwise(versions):
+            doubt, signing = self._doubt_of(version.id), version.charter.signatories
+            since = {f"party/{one}" for one in signing} - {f"party/{one}" for one in before.charter.signatories}
+            found = {name: act for name, act in found.items() if doubt or not name.startswith("party/")}
+            found |= dict.fromkeys(since, doubt) if doubt else {}
+        return found
+
+    def _doubt_of(self, proposal: str) -> str:
+        """What casts doubt on a consent by which a proposal is in force; empty for none."""
+        acts = self.slots.proposals[proposal].consents
+        return next((self.doubted[act] for act in acts if act in self.doubted), "")
 
     def _revoked(self) -> dict[str, str]:
         """act id -> what ended it: an own revocation, or the dispute of its key."""
@@ -348,7 +391,7 @@ class Effects:
         for one in self.live["lift"]:
             assert isinstance(one.act, a.Lift)
             target = self._own(one, one.act.suspend, a.Suspend)
-            lifted |= {target.id} if target is not None else set()
+            lifted |= {target.id} if target is not None and one.id not in self.doubted else set()
         found = {
             Denial(author=one.act.author, subject=one.act.engagement, kind="suspend", act=one.id)
             for one in self.live["suspend"]
@@ -380,21 +423,14 @@ class Effects:
             return False
         return True
 
-    def _frozen(self) -> dict[str, str]:
-        """origin -> why. A fork proof that holds freezes a ledger, whoever shows it; one that does not hold is void."""
-        found: dict[str, str] = {}
+    def _check_proofs(self) -> None:
+        """A fork proof that holds freezes a ledger, whoever shows it; one that does not hold is void."""
         for one in self.live["fork"]:
             assert isinstance(one.act, a.Fork)
             scan = self.slots.scans.get(one.act.origin)
-            if scan is None or not scan.chain:
-                continue
-            why = _fork_fault(one.act, scan)
+            why = fork_fault(one.act, scan) if scan is not None and scan.chain else ""
             if why:
                 self.reject(one, f"proves no fork: {why}")
-            else:
-                words = f"{one.act.author} proved that this ledger signed two histories (act {one.id[:8]})"
-                found.setdefault(one.act.origin, words)
-        return found
 
     def _leaving(self) -> dict[str, str]:
         """party -> the first day on which a notice of its counts. Notice cannot be given for a day that is past."""
@@ -439,7 +475,7 @@ class Effects:
             if one.state != "in_force" or not isinstance(one.stated.act, a.Propose):
                 continue
             what, name = one.stated.act.what, one.subject.partition("/")[2]
-            by = (one.id, *sorted(vote.act for vote in one.votes if not vote.void and vote.vote == "consent"))
+            by = (one.id, *one.consents)
             if isinstance(what, a.Engagement):
                 found[name] = EngagementState(id=name, proposal=one.id, terms=what, term=what.term, by=by)
             elif isinstance(what, a.Renewal) and name in found:
@@ -816,6 +852,8 @@ class Effects:
             if isinstance(terms.recall_days, UnsetType):
                 continue
             for _, act in engagement.suspended:
+                if isinstance(self.slots.stated[act].act, a.Fork):
+                    continue  # nobody asks for anything back until it is settled which history stands
                 due = dt.date.fromisoformat(day_of(self.slots.stated[act].time)) + dt.timedelta(days=terms.recall_days)
                 for release in self.releases.values():
                     if (release.terms.to.party, release.terms.project) == (terms.party, terms.project):
@@ -947,20 +985,6 @@ def _drawn(limit: a.Money | UnsetType, value: a.Money | UnsetType) -> int:
     if isinstance(value, UnsetType) or value.currency != limit.currency:
         return limit.amount
     return value.amount
-
-
-def _fork_fault(act: a.Fork, scan: Scan) -> str:
-    """Why a proof does not hold under any log key that this ledger ever had."""
-    root = None if isinstance(act.root, UnsetType) else bytes.fromhex(act.root)
-    proof, why = Fork(first=act.first, second=act.second, root=root, proof=act.proof), ""
-    for span in scan.chain:
-        try:
-            proof.verify(Verifier.of_log(PublicKey(name=scan.origin, ed25519=span.keys.log.ed25519)))
-        except ReltoError as error:
-            why = error.message
-        else:
-            return ""
-    return why
 
 
 def _adopters(charter: charters.Charter | None, jurisdiction: str) -> tuple[str, ...]:

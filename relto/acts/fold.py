@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from relto.acts import act as a
+from relto.acts.doubt import Freeze
 from relto.acts.effects import Effects
 from relto.acts.register import PartyState, Register
 from relto.acts.scan import Entry, Scan
@@ -112,6 +113,8 @@ def _register(effects: Effects) -> Register:
         owed=effects.owed(),
         void=effects.void(),
         alarms=tuple(effects.alarms),
+        freezes=effects.freezes,
+        halted=effects.halted,
         acks=effects.acks,
         stated=effects.stated,
         missing=frozenset(effects.missing),
@@ -123,7 +126,7 @@ def _register(effects: Effects) -> Register:
 
 def _parties(effects: Effects) -> dict[str, PartyState]:
     charter, version = effects.charter, effects.version
-    frozen, leaving, introduced = effects.frozen, effects.leaving, effects.introduced
+    leaving, introduced = effects.leaving, effects.introduced
     mine = effects.acks.get(effects.me)
     seen = {head.origin: head.seen for head in mine[1].heads} if mine else {}
     named = {one.id: one for one in charter.parties} if charter else {}
@@ -134,6 +137,7 @@ def _parties(effects: Effects) -> dict[str, PartyState]:
     found = {}
     for party, scan in effects.by_party.items():
         assert scan.inception is not None
+        freeze = effects.freezes.get(scan.origin)
         found[party] = PartyState(
             id=party,
             grade=named[party].grade if party in named else ("introduced" if party in introduced else "known"),
@@ -145,11 +149,26 @@ def _parties(effects: Effects) -> dict[str, PartyState]:
             inception=scan.inception_id,
             chain=tuple(scan.chain),
             size=scan.size,
-            seen=seen.get(scan.origin),
+            seen=seen.get(scan.origin) if freeze is None or freeze.size is None else _sure(effects, freeze),
             confirmed=reach.get(scan.origin, 0),
-            frozen=frozen.get(scan.origin, ""),
+            frozen=freeze.words if freeze is not None else "",
+            frozen_at=freeze.size if freeze is not None else None,
             withdraws=leaving.get(party, ""),
         )
+    return found
+
+
+def _sure(effects: Effects, freeze: Freeze) -> int | None:
+    """When this reader last had a frozen ledger that was no longer than what both its histories share.
+
+    What stood there has aged since as if its party had fallen silent: nobody can say what the other history took back.
+    """
+    found = None
+    own = effects.by_party.get(effects.me)
+    for one in own.stated if own is not None else ():
+        for head in one.act.heads if isinstance(one.act, a.Acknowledge) else ():
+            if head.origin == freeze.origin and head.size <= (freeze.size or 0):
+                found = head.seen
     return found
 
 
@@ -164,6 +183,7 @@ def _reach(effects: Effects) -> Mapping[str, int]:
         Ballot(
             one=one,
             partnership=slots.partnership,
+            charter=version.charter,
             confirmers=members,
             quorum=slots.quorum(members, version.charter.confirm),
             ledgers=version.ledgers,

@@ -8,7 +8,7 @@ Source: spec/register.md; contracts of the design, section 10.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Literal, Protocol
 
 import msgspec
@@ -28,6 +28,7 @@ from relto.acts.act import (
     Roster,
     Term,
 )
+from relto.acts.doubt import Freeze
 from relto.acts.scan import KeySpan, Scan, Stated, Void
 from relto.charter import Charter, Parties, Project, Voice
 from relto.errors import NotFound
@@ -53,6 +54,7 @@ class Vote(Struct, frozen=True, kw_only=True):
     confirmed: bool
     void: str = ""  # why it does not count
     silent: bool = False
+    doubt: str = ""  # the fork or dispute that it lies in
 
 
 class Proposal(Struct, frozen=True, kw_only=True):
@@ -70,6 +72,26 @@ class Proposal(Struct, frozen=True, kw_only=True):
     waiting: tuple[str, ...] = ()
     settled: Mapping[str, str] = {}  # member -> outcome, from `settle`
     provisional: bool = False  # enough consents are there, their confirmation is not: it gives no right
+
+    @property
+    def consents(self) -> tuple[str, ...]:
+        """The acts that consent to it and count, or will when confirmed."""
+        return tuple(sorted(vote.act for vote in counting(self.votes).values() if vote.vote == "consent"))
+
+
+def counting(votes: Iterable[Vote]) -> dict[str, Vote]:
+    """The vote of each party that counts: by V1 and V2 there is no second one of another kind.
+
+    One in doubt gives way to the same vote said again outside that doubt, and where too few had acknowledged it to any.
+    """
+    found: dict[str, Vote] = {}
+    for vote in votes:
+        held = found.get(vote.party)
+        if vote.void:
+            continue
+        if held is None or (held.doubt and (not held.confirmed or (vote.confirmed and not vote.doubt))):
+            found[vote.party] = vote
+    return found
 
 
 class PartyState(Struct, frozen=True, kw_only=True):
@@ -90,7 +112,8 @@ class PartyState(Struct, frozen=True, kw_only=True):
     size: int
     seen: int | None  # ms; when this node last had the head from the party's own node
     confirmed: int  # entries that the members' ledgers acknowledge
-    frozen: str = ""  # why its permits stop
+    frozen: str = ""  # why it neither gives nor receives
+    frozen_at: int | None = None  # below this its entries keep their meaning; None: not known, or not frozen
     withdraws: str = ""  # day
 
     @property
@@ -251,6 +274,8 @@ class Register(Struct, frozen=True, kw_only=True):
     owed: Mapping[str, tuple[int, ...]]
     void: Sequence[Void]
     alarms: tuple[str, ...]
+    freezes: Mapping[str, Freeze] = {}  # by origin
+    halted: Mapping[str, str] = {}  # `project/…` or `party/…` -> the act that casts doubt on how it came in
     acks: Mapping[str, tuple[str, Acknowledge]]  # party -> (id, its newest acknowledge)
     stated: Mapping[str, Stated]  # by act id
     missing: frozenset[str]  # objects named and not held

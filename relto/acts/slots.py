@@ -10,6 +10,7 @@ own ledgers; nobody orders anything between ledgers.
   is a refusal unless the rule says otherwise. Silence that is no refusal binds like a consent (V3), and after an own
   consent to a rival it is a refusal.
 * A vote counts when enough members' ledgers acknowledge the prefix that holds it.
+* A consent in doubt counts where enough members had acknowledged it before they knew of the doubt (`doubt.py`).
 * In force and dead are what the charter's rule makes of the votes that count (`tally.py`). Neither changes when more
   arrives.
 
@@ -34,8 +35,9 @@ from msgspec.structs import replace
 
 from relto import charter as charters
 from relto.acts import act as a
+from relto.acts.doubt import Doubt, Freeze, freezes, proven
 from relto.acts.grown import Map, Trail
-from relto.acts.register import Proposal, SlotState, Vote
+from relto.acts.register import Proposal, SlotState, Vote, counting
 from relto.acts.scan import UNTAGGED, Scan, Stated, Void, kind_of
 from relto.acts.tally import Outcome, outcome
 from relto.charter import Matter, Poll, Voice, poll
@@ -74,6 +76,7 @@ class Ballot(Struct, frozen=True, kw_only=True):
     ledgers: Ledgers = {}
     fault: str = ""  # why it is void whatever anybody votes
     waits: str = ""  # why it cannot be judged here yet
+    frozen: str = ""  # why it is not decided although it can be judged
 
     @property
     def act(self) -> a.Propose:
@@ -146,6 +149,10 @@ class Slots:
         self.words: dict[tuple[str, str], Trail[Stated]] = defaultdict(Trail)  # settlements, likewise
         self.slots: dict[Slot, Trail[Stated]] = defaultdict(Trail)
         self.notices: dict[str, Trail[Stated]] = defaultdict(Trail)  # of withdrawal, by origin
+        self.proofs: list[Stated] = []  # of forks
+        self.disputes: list[Stated] = []  # of keys, votes included
+        self.freezes: dict[str, Freeze] = {}
+        self.doubts: tuple[Doubt, ...] = ()
         self.closed: dict[Slot, Closed] = {}
         self.ahead: dict[
             str, int
@@ -155,10 +162,13 @@ class Slots:
         self._reached: dict[tuple[str, str, tuple[str, ...]], Reach] = {}
         for origin in sorted(scans):
             self._sort(scans[origin], scans[origin].stated)
+        self._doubt()
         self.stated = self.stated.plus({one.id: one for origin in sorted(scans) for one in scans[origin].stated})
 
     def follow(self, scans: Mapping[str, Scan], fresh: Mapping[str, Sequence[Stated]], objects: Objects) -> Slots:
         """The same for ledgers that have grown by what is in `fresh`, by origin. The ledgers held are the same."""
+        if self._casts_doubt(fresh):
+            return Slots(scans, self.me, objects, self.pin).ran()
         other = copy.copy(self)
         other.scans, other.objects = scans, objects
         other._judged, other._reach, other._reached = {}, {}, {key: _again(one) for key, one in self._reached.items()}
@@ -183,6 +193,27 @@ class Slots:
         if [one.id for one in other.versions] != [one.id for one in self.versions]:
             return Slots(scans, self.me, objects, self.pin).ran()
         return other
+
+    def _casts_doubt(self, fresh: Mapping[str, Sequence[Stated]]) -> bool:
+        """Whether these may change what is in doubt: then every slot is looked at again."""
+        keys = (a.Rotate, a.Recover) if self.proofs else ()  # a proof may hold under a key that comes later
+        more = any(isinstance(one.act, (a.Fork, a.Dispute, *keys)) for some in fresh.values() for one in some)
+        return more or bool(self.freezes.keys() & fresh.keys())
+
+    def _doubt(self) -> None:
+        """Proofs and disputes that all members can see, as far as every entry before them is open."""
+        self.freezes = freezes(self.proofs, self.scans)
+        proofs = proven(self.proofs, self.scans)
+        found = [
+            Doubt(act=one.act, said=_said_at(*proofs[origin]), author=one.author, of=origin, since=one.size)
+            for origin, one in sorted(self.freezes.items())
+            if one.size is not None
+        ]
+        for one in self.disputes:
+            assert isinstance(one.act, a.Dispute)
+            act, said = one.act, _said_at(one)
+            found.append(Doubt(act=one.id, said=said, author=act.author, of=act.party, since=act.index, key=act.key))
+        self.doubts = tuple(found)
 
     def _reopen(self, one: Stated) -> None:
         """A slot that somebody says something new about is decided anew."""
@@ -217,6 +248,10 @@ class Slots:
                 # Members could be shown different ones; an outsider's acknowledge before it knows them does no harm.
                 if isinstance(one.act, a.Consent | a.Refuse | a.Propose):
                     self.refused = self.refused.plus(Void(one.origin, one.index, one.id, kind_of(one.act), UNTAGGED))
+            elif isinstance(one.act, a.Fork):
+                self.proofs.append(one)
+            elif isinstance(one.act, a.Dispute) and one.act.votes is True:
+                self.disputes.append(one)
             elif isinstance(one.act, a.Acknowledge):
                 self.acks[scan.origin] = self.acks[scan.origin].plus(one)
             elif isinstance(one.act, a.Consent | a.Refuse):
@@ -487,6 +522,7 @@ class Slots:
 
     def _decide(self, ballots: Sequence[Ballot], *, exclusive: bool = True) -> list[Stated]:
         """All proposals of one slot; returns those in force: one at most, unless more cheat than the charter allows."""
+        ballots = [replace(ballot, frozen=self._frozen(ballot)) for ballot in ballots]
         self.ballots.update({ballot.one.id: ballot for ballot in ballots})
         rivals = tuple(ballot.one.id for ballot in ballots)
         self.proposals.update({ballot.one.id: self._tally(ballot, rivals, exclusive=exclusive) for ballot in ballots})
@@ -502,6 +538,8 @@ class Slots:
         if ballot.fault or ballot.waits:
             state: SlotState = "void" if ballot.fault else "open"
             return replace(base, state=state, why=ballot.fault or ballot.waits)
+        if ballot.frozen:
+            return replace(base, why=ballot.frozen, voters=ballot.voters, missing=ballot.voters)
         votes: list[Vote] = []
         for party in ballot.voters:
             if party in ballot.ledgers:
@@ -523,6 +561,7 @@ class Slots:
         )
 
     def _vote(self, party: str, one: Said, ballot: Ballot) -> Vote:
+        doubts = self._doubts(one, ballot)
         return Vote(
             party=party,
             vote="consent" if one.consent else "refuse",
@@ -530,18 +569,14 @@ class Slots:
             act=one.stated.id,
             origin=one.stated.origin,
             index=one.stated.index,
-            confirmed=self._holds(one.stated, self.confirmed(ballot)),
+            confirmed=self._holds(one.stated, self.kept(ballot, doubts) if doubts else self.confirmed(ballot)),
             void=one.void,
             silent=one.silent,
+            doubt=doubts[0].act if doubts else "",
         )
 
     def _first(self, votes: Iterable[Vote]) -> dict[str, Vote]:
-        """The vote of each party that counts: by V1 and V2 there is no second one of another kind."""
-        found: dict[str, Vote] = {}
-        for vote in votes:
-            if not vote.void:
-                found.setdefault(vote.party, vote)
-        return found
+        return counting(votes)
 
     def _holds(self, one: Stated, reach: Mapping[str, int]) -> bool:
         return one.index < reach.get(one.origin, 0)
@@ -558,6 +593,7 @@ class Slots:
             refused: set[str] = set()
             consented: dict[str, bool] = {}  # proposal -> whether the consent counts
             let_pass: dict[str, str] = {}  # proposals on which it was silent, and what that meant
+            first: dict[str, Said] = {}  # the first vote on a proposal that is not void
             for one in self._events(scan, rivals):
                 if one.silent and (one.proposal in consented or one.proposal in refused):
                     continue  # it has spoken in time
@@ -570,8 +606,10 @@ class Slots:
                     self._judged[key].append(replace(one, voice="refuse" if meant == "refuses" else "silent"))
                     continue
                 if consented.get(one.proposal) if one.consent else one.proposal in refused:
+                    if self._doubts(first[one.proposal], self.ballots[one.proposal]):
+                        self._judged[key].append(one)  # it may count in place of the other
                     continue  # said twice: the first counts
-                why = one.void or self._order_fault(one, consented, refused)
+                why = one.void or self._order_fault(one, consented, refused, first)
                 if not why and one.consent:
                     # Even a consent that V3 holds back forbids a refusal: of two readers one may not have read enough
                     # to see that the other proposal was dead, and both must count the same one of the two votes.
@@ -579,6 +617,8 @@ class Slots:
                     consented[one.proposal] = not why
                 elif not why:
                     refused.add(one.proposal)
+                if not why:
+                    first.setdefault(one.proposal, one)
                 self._judged[key].append(replace(one, void=why))
         return self._judged[key]
 
@@ -593,11 +633,15 @@ class Slots:
         bound = [*consented, *(other for other, was in let_pass.items() if "consents" in (was, meant))]
         return "refuses" if any(other != one.proposal for other in bound) else meant
 
-    def _order_fault(self, one: Said, consented: Mapping[str, bool], refused: set[str]) -> str:
-        """V1 and V2."""
+    def _order_fault(
+        self, one: Said, consented: Mapping[str, bool], refused: set[str], first: Mapping[str, Said]
+    ) -> str:
+        """V1 and V2. A consent that was in nobody's sight before its key was disputed can be taken back."""
         if one.consent and one.proposal in refused:
             return "comes after an own refusal"
         if not one.consent and one.proposal in consented:
+            if one.proposal in first and self._lapsed(first[one.proposal], self.ballots[one.proposal]):
+                return ""
             return "comes after an own consent, which is irrevocable"
         return ""
 
@@ -623,9 +667,9 @@ class Slots:
         voices: dict[str, Voice] = {}
         for party in ballot.voters:
             for one in self._said(ballot.ledgers[party], rivals, exclusive=False) if party in ballot.ledgers else ():
-                if one.proposal == proposal and not one.void and self._holds(one.stated, reach):
+                if one.proposal == proposal and not (one.void or one.consent) and self._holds(one.stated, reach):
                     voices.setdefault(party, one.voice)
-        return ballot.outcome({party: one for party, one in voices.items() if one != "consent"}) == "dead"
+        return ballot.outcome(voices) == "dead"
 
     def _events(self, scan: Scan, rivals: tuple[str, ...]) -> list[Said]:
         """Votes and passed deadlines in the order of the ledger; at one index the deadline comes first."""
@@ -670,7 +714,15 @@ class Slots:
         """
         view = None if limits is None else tuple(sorted(limits.items()))
         ledgers = tuple(ballot.ledgers[party] for party in ballot.confirmers if party in ballot.ledgers)
-        key = (ballot.partnership, ballot.confirmers, ballot.quorum, tuple(scan.origin for scan in ledgers), view)
+        ruled = ballot.charter is not None  # or nothing is in doubt
+        key = (
+            ballot.partnership,
+            ballot.confirmers,
+            ballot.quorum,
+            tuple(scan.origin for scan in ledgers),
+            view,
+            ruled,
+        )
         if key not in self._reach:
             sizes: dict[str, list[int]] = defaultdict(list)
             for scan in ledgers:
@@ -682,18 +734,107 @@ class Slots:
 
     def _acknowledged(self, scan: Scan, ballot: Ballot, limits: Limits | None) -> Mapping[str, int]:
         """What one member's ledger acknowledges; of itself, all of it."""
+        if limits is None and self._freeze(scan, ballot):
+            return {**self._unaware(scan, ballot, (), self._counting(scan, ballot))[0], scan.origin: scan.readable}
         if limits is None:
             return {**self._read(scan, ballot).best, scan.origin: scan.readable}
         end = min(scan.readable, limits.get(scan.origin, 0))
         best = {scan.origin: end}
         for ack in self.acks[scan.origin]:
-            if ack.index >= end:
+            if ack.index >= end or self._awaits(ack):
                 break
             if self._counts(ack, ballot):
                 for origin, size in self._heads(ack).items():
                     if origin != scan.origin:
                         best[origin] = max(best.get(origin, 0), size)
         return best
+
+    def _awaits(self, ack: Stated) -> bool:
+        """Whether it knows of a doubt that is not here yet: then nobody here can say for what it counts."""
+        assert isinstance(ack.act, a.Acknowledge)
+        named = () if isinstance(ack.act.doubts, UnsetType) else ack.act.doubts
+        held = (self.stated.get(one) for one in named)
+        return not all(one is not None and isinstance(one.act, a.Fork | a.Dispute) for one in held)
+
+    # ---- doubt --------------------------------------------------------------------------------------------------
+
+    def _freeze(self, scan: Scan, ballot: Ballot) -> tuple[Doubt, ...]:
+        """Of a ledger. What decides without a charter (a founding) does so before anybody can doubt it."""
+        if ballot.charter is None:
+            return ()
+        return tuple(one for one in self.doubts if not one.key and one.of == scan.origin)
+
+    def _doubts(self, said: Said, ballot: Ballot) -> tuple[Doubt, ...]:
+        """Those that a vote lies in: by a fork of its ledger, or for a consent by a dispute of one of its keys."""
+        if ballot.charter is None or not self.doubts:
+            return ()
+        charter = ballot.charter
+        return tuple(
+            one
+            for one in self.doubts
+            if one.covers(said.stated)
+            and (not one.key or (said.consent and not said.silent and one.author in {*charter.members, one.of}))
+        )
+
+    def _frozen(self, ballot: Ballot) -> str:
+        """A proposal above the place where its ledger froze is decided by nobody, unless enough had it before."""
+        scan = self.scans[ballot.one.origin]
+        doubts = tuple(one for one in self._freeze(scan, ballot) if one.covers(ballot.one))
+        if not doubts or self._holds(ballot.one, self.kept(ballot, doubts)):
+            return ""
+        return f"stands where the ledger of {ballot.act.author} is frozen"
+
+    def _counting(self, scan: Scan, ballot: Ballot) -> int:
+        """Up to where the acknowledges of a frozen ledger still count: where it froze, or what enough others had."""
+        doubts = self._freeze(scan, ballot)
+        return max(min(one.since for one in doubts), self.kept(ballot, doubts).get(scan.origin, 0))
+
+    def kept(self, ballot: Ballot, doubts: tuple[Doubt, ...]) -> Mapping[str, int]:
+        """How much of each ledger enough confirmers acknowledged before they knew of any of these.
+
+        An acknowledge of a frozen ledger counts here below the place where it froze, and its word on itself.
+        """
+        ledgers = tuple(ballot.ledgers[party] for party in ballot.confirmers if party in ballot.ledgers)
+        key = (ballot.partnership, ballot.confirmers, ballot.quorum, tuple(scan.origin for scan in ledgers), doubts)
+        if key not in self._reach:
+            sizes: dict[str, list[int]] = defaultdict(list)
+            for scan in ledgers:
+                stop = min((one.since for one in self._freeze(scan, ballot)), default=scan.readable)
+                for origin, size in self._unaware(scan, ballot, doubts, stop)[0].items():
+                    sizes[origin].append(size)
+                sizes[scan.origin].append(scan.readable)
+            w = ballot.quorum
+            self._reach[key] = {o: sorted(s, reverse=True)[w - 1] for o, s in sizes.items() if 0 < w <= len(s)}
+        return self._reach[key]
+
+    def _unaware(
+        self, scan: Scan, ballot: Ballot, doubts: tuple[Doubt, ...], stop: int
+    ) -> tuple[Mapping[str, int], bool]:
+        """What one ledger's acknowledges before `stop` vouch for until they know of one of these; and whether they do."""
+        best: dict[str, int] = {}
+        for ack in self.acks[scan.origin]:
+            if ack.index >= min(stop, scan.readable) or self._awaits(ack):
+                break
+            if any(one.known_to(ack) for one in doubts):
+                return best, True
+            for origin, size in self._heads(ack).items() if self._counts(ack, ballot) else ():
+                if origin != scan.origin:
+                    best[origin] = max(best.get(origin, 0), size)
+        return best, any(origin == scan.origin for one in doubts for _, origin, _ in one.said)
+
+    def _lapsed(self, consent: Said, ballot: Ballot) -> bool:
+        """Whether a consent in doubt can count nowhere any more: every other confirmer knows of the dispute, and none had
+        acknowledged the consent before. So whoever still counts it has too few ledgers, and its author may refuse."""
+        doubts = tuple(one for one in self._doubts(consent, ballot) if one.key)
+        others = [party for party in ballot.confirmers if party != consent.stated.act.author]
+        if not doubts or any(party not in ballot.ledgers for party in others):
+            return False
+        for party in others:
+            scan = ballot.ledgers[party]
+            best, knows = self._unaware(scan, ballot, doubts, scan.readable)
+            if not knows or best.get(consent.stated.origin, 0) > consent.stated.index:
+                return False
+        return True
 
     def _counts(self, ack: Stated, ballot: Ballot) -> bool:
         """One that is not open to all who confirm would confirm for some of them only."""
@@ -710,7 +851,9 @@ class Slots:
                 self._vouch(found, there, size, counted, root)
         acks = self.acks[scan.origin]
         for at in range(found.read, len(acks)):
-            ack = acks[at]
+            if self._awaits(acks[at]):
+                break
+            ack, found.read = acks[at], at + 1
             assert isinstance(ack.act, a.Acknowledge)
             owed = {one.origin: min(one.entries, default=0) for one in ack.act.owed}
             for head in ack.act.heads if self._counts(ack, ballot) else ():
@@ -722,7 +865,6 @@ class Slots:
                     bisect.insort(found.ahead.setdefault(head.origin, []), (head.size, counted, head.root))
                 else:
                     self._vouch(found, held, head.size, counted, head.root)
-        found.read = len(acks)
         for origin, heads in found.ahead.items():
             if heads:
                 self.ahead[origin] = min(self.ahead.get(origin, heads[0][0]), heads[0][0])
@@ -832,6 +974,10 @@ def day_of(time: int) -> str:
 def _on(notice: Stated) -> str:
     assert isinstance(notice.act, a.Withdraw)
     return notice.act.on
+
+
+def _said_at(*stated: Stated) -> tuple[tuple[str, str, int], ...]:
+    return tuple(sorted((one.id, one.origin, one.index) for one in stated))
 
 
 def _is_root(scan: Scan, size: int, root: str) -> bool:

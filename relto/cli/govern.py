@@ -281,7 +281,7 @@ def _act_show(options: argparse.Namespace) -> int:
         lines.append(f"state: {proposal['state']}" + (f" ({proposal['why']})" if proposal["why"] else ""))
         lines += [
             f"  {v['party']}: {v['vote']}{'' if v['confirmed'] else ', not yet confirmed'}"
-            f"{', void: ' + v['void'] if v['void'] else ''}"
+            f"{', void: ' + v['void'] if v['void'] else ''}{', in doubt by act ' + v['doubt'][:8] if v['doubt'] else ''}"
             for v in proposal["votes"]
         ]
         lines += [f"  missing: {', '.join(proposal['missing'])}"] if proposal["missing"] else []

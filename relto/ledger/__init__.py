@@ -83,7 +83,16 @@ from relto.ledger.note import (
     witness_name,
 )
 from relto.ledger.policy import Group, KnownLog, Policy, Witness, parse_policy, policy_of
-from relto.ledger.proof import AddCheckpoint, Fork, Proof, parse_add_checkpoint, parse_proof, prove_fork
+from relto.ledger.proof import (
+    AddCheckpoint,
+    Fork,
+    Proof,
+    Shared,
+    last_shared,
+    parse_add_checkpoint,
+    parse_proof,
+    prove_fork,
+)
 from relto.ledger.tiles import (
     TILE_WIDTH,
     Tile,
@@ -121,6 +130,7 @@ __all__ = [
     "Policy",
     "Proof",
     "Report",
+    "Shared",
     "Shelf",
     "Signature",
     "Signed",
@@ -144,6 +154,7 @@ __all__ = [
     "is_servable",
     "is_tagged",
     "largest_seen",
+    "last_shared",
     "leaf_hash",
     "make_leaf",
     "node_hash",

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from relto.errors import Conflict, Forged, Malformed, Refused
 from relto.keys import from_base64, to_base64
@@ -166,22 +167,38 @@ def parse_add_checkpoint(body: bytes) -> AddCheckpoint:
     return asked
 
 
+class Shared(Struct, frozen=True, kw_only=True):
+    """A size up to which both histories are the same, with the consistency proof from it to each of the checkpoints."""
+
+    size: int
+    root: bytes
+    first: tuple[bytes, ...] = ()
+    second: tuple[bytes, ...] = ()
+
+
 class Fork(Struct, frozen=True, kw_only=True):
     """A log signed two histories. `first` is the smaller checkpoint, or either of two of equal size.
 
     `root` is what the tree of `second` has at the size of `first`, and `proof` shows that it does; both stay empty
-    for equal sizes.
+    for equal sizes. shared: where both still agree, as far as the accuser can show it.
     """
 
     first: bytes
     second: bytes
     root: bytes | None = None
     proof: tuple[bytes, ...] = ()
+    shared: Shared | None = None
 
     def verify(self, log: Verifier) -> tuple[Checkpoint, Checkpoint]:
         """The two checkpoints, else `Forged`: the accusation does not hold."""
         first, second = (open_checkpoint(note, log).checkpoint for note in (self.first, self.second))
         verify_fork(first.size, first.root, second.size, second.root, self.root, self.proof)
+        if self.shared is not None:
+            at = self.shared
+            if at.size >= first.size:
+                raise Forged(f"two histories of size {first.size} and {second.size} do not share {at.size} entries")
+            verify_consistency(at.size, at.root, first.size, first.root, at.first)
+            verify_consistency(at.size, at.root, second.size, second.root, at.second)
         return first, second
 
 
@@ -202,3 +219,26 @@ def prove_fork(log: Verifier, one: bytes, other: bytes, tree: Tree) -> Fork | No
     fork = Fork(first=notes[0], second=notes[1], root=root, proof=tuple(tree.consistency(first.size, second.size)))
     fork.verify(log)
     return fork
+
+
+def last_shared(fork: Fork, log: Verifier, one: Tree, other: Tree) -> Fork:
+    """The same proof with the largest size that both histories have in common.
+
+    one, other: the trees under its two checkpoints, in its order. Where they do not lead to these roots, `Forged`.
+    """
+    first, second = fork.verify(log)
+    if one.root(first.size) != first.root or other.root(second.size) != second.root:
+        raise Forged("these entries do not stand under the two checkpoints")
+    low, high = 0, first.size  # they agree at `low`, and not at `high`
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if one.root(middle) == other.root(middle) else (low, middle)
+    at = Shared(
+        size=low,
+        root=one.root(low),
+        first=tuple(one.consistency(low, first.size)),
+        second=tuple(other.consistency(low, second.size)),
+    )
+    found = replace(fork, shared=at)
+    found.verify(log)
+    return found

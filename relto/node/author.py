@@ -62,6 +62,8 @@ class Author(Held):
             common["partnership"] = self.register.partnership or founding or UNSET
         if self.register.charter_id and "partnership" in common:
             common["under"] = self.register.charter_id
+        if kind == "dispute":
+            fields = {"votes": True, **fields}  # version 1 of it let what the key consented to be decided afterwards
         try:
             act = cls(**{**common, **fields})
         except TypeError as error:

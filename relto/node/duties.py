@@ -223,9 +223,26 @@ class Duties(Author):
                 acts.Owed(origin=self.register.party(party).origin, entries=rows)
                 for party, rows in sorted(self.register.owed.items())
             )
-            draft = self.draft("acknowledge", heads=tuple(heads), owed=owed, common=self.register.common)
+            draft = self.draft(
+                "acknowledge",
+                heads=tuple(heads),
+                owed=owed,
+                common=self.register.common,
+                doubts=self._doubts() or UNSET,
+            )
             self.write(draft)
             return acts.act_id(acts.write(draft))
+
+    def _doubts(self) -> tuple[str, ...]:
+        """Proofs and disputes held here that no earlier acknowledge of this node names."""
+        own = [one.act for one in self.register.scans[self.origin].stated if isinstance(one.act, acts.Acknowledge)]
+        named = {id_ for one in own for id_ in (() if isinstance(one.doubts, UnsetType) else one.doubts)}
+        held = [
+            one.id
+            for one in self.register.stated.values()
+            if isinstance(one.act, acts.Fork | acts.Dispute) and one.common and one.id not in named
+        ]
+        return tuple(sorted(held)[: acts.DOUBTS_MAX])
 
     def sight(self) -> str:
         """An own acknowledge that covers everything stored: what a release may name.

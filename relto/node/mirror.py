@@ -7,14 +7,15 @@ ledger.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-from msgspec import UNSET, Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from relto import acts
-from relto.errors import Forged, Malformed, NotFound, Refused, ReltoError
+from relto.errors import Forged, Malformed, NotFound, Refused, ReltoError, Unavailable
 from relto.ledger import (
     EMPTY_ROOT,
     Checkpoint,
@@ -27,6 +28,7 @@ from relto.ledger import (
     create_mirror,
     extend_mirror,
     grow_mirror,
+    last_shared,
     leaf_hash,
     open_checkpoint,
     prove_fork,
@@ -63,6 +65,17 @@ class Peer(Protocol):
     def openings(self, since: int, also: Sequence[int], size: int) -> list[Delivered]: ...
     def consistency(self, old: int, new: int) -> list[bytes]: ...
     def object(self, digest: str) -> bytes: ...
+
+
+def _tree_of(peer: Peer, size: int) -> Tree:
+    """The tree that a node serves; only its hashes are kept."""
+    hashes: list[bytes] = []
+    while len(hashes) < size:
+        got = peer.leaves(len(hashes), min(size, len(hashes) + READ_MAX))
+        if not got:
+            raise Unavailable(f"`{peer.party}` shows size {size} and serves entries up to {len(hashes)}")
+        hashes += [leaf_hash(leaf) for leaf in got]
+    return Tree(lambda start, stop: hashes[start:stop])
 
 
 def _kind_of(error: Forged) -> str:
@@ -365,26 +378,22 @@ class Mirror(Author):
         """
         if not head.note:
             return
-        old = open_checkpoint(head.note, verifier).checkpoint
+        old, own = open_checkpoint(head.note, verifier).checkpoint, tree_of(self.store, head.origin)
         try:
-            if new.size < old.size or new.size == old.size:
-                proof = prove_fork(verifier, head.note, note, tree_of(self.store, head.origin))
+            if new.size <= old.size:
+                proof = prove_fork(verifier, head.note, note, own)
             elif new.size > EXTEND_MAX:
                 return  # too much to fetch for a proof; that it does not fit is refused all the same
             else:
-                hashes = list[bytes]()
-                while len(hashes) < new.size and (
-                    got := peer.leaves(len(hashes), min(new.size, len(hashes) + READ_MAX))
-                ):
-                    hashes += [leaf_hash(leaf) for leaf in got]
-                proof = (
-                    prove_fork(verifier, head.note, note, Tree(lambda start, stop: hashes[start:stop]))
-                    if self._contradicts(old, hashes)
-                    else None
-                )
+                other = _tree_of(peer, new.size)
+                proof = prove_fork(verifier, head.note, note, other) if other.root(old.size) != old.root else None
         except ReltoError:
             return
         if proof is not None:
+            with contextlib.suppress(ReltoError):  # without the other history nobody can say how far they agree
+                other = _tree_of(peer, new.size)
+                trees = (own, other) if open_checkpoint(proof.first, verifier).checkpoint == old else (other, own)
+                proof = last_shared(proof, verifier, *trees)
             self._accuse(head.origin, proof)
             raise Forged(
                 f"`{head.origin}` signed two histories (sizes {old.size} and {new.size}):"
@@ -393,19 +402,28 @@ class Mirror(Author):
         if new.size < old.size and peer.at is None:
             raise Forged(f"`{head.origin}` shows size {new.size} after size {old.size}: a ledger never shrinks")
 
-    @staticmethod
-    def _contradicts(old: Checkpoint, hashes: Sequence[bytes]) -> bool:
-        return len(hashes) >= old.size and Tree(lambda start, stop: hashes[start:stop]).root(old.size) != old.root
-
     def _accuse(self, origin: str, proof: Fork) -> None:
+        """Once, and once more when it can be said how far both histories agree."""
+        said = [one.act for one in self.register.scans[self.origin].stated if isinstance(one.act, acts.Fork)]
         if any(
-            isinstance(one.act, acts.Fork) and one.act.origin == origin
-            for one in self.register.scans[self.origin].stated
+            one.origin == origin and (proof.shared is None or not isinstance(one.shared, UnsetType)) for one in said
         ):
             return
         root = UNSET if proof.root is None else proof.root.hex()
+        at = proof.shared
+        shared: acts.Shared | UnsetType = UNSET
+        if at is not None:
+            shared = acts.Shared(size=at.size, root=at.root.hex(), to_first=at.first, to_second=at.second)
         self.write(
-            self.draft("fork", origin=origin, first=proof.first, second=proof.second, root=root, proof=proof.proof)
+            self.draft(
+                "fork",
+                origin=origin,
+                first=proof.first,
+                second=proof.second,
+                root=root,
+                proof=proof.proof,
+                shared=shared,
+            )
         )
 
     def _fetch_texts(self, peer: Peer) -> None:

@@ -249,7 +249,14 @@ def proposal_view(register: Register, one: Proposal) -> View:
         "what": plain(act.what),
         "voters": list(one.voters),
         "votes": [
-            {"party": v.party, "vote": v.vote, "act": v.act, "confirmed": v.confirmed, "void": v.void or None}
+            {
+                "party": v.party,
+                "vote": v.vote,
+                "act": v.act,
+                "confirmed": v.confirmed,
+                "void": v.void or None,
+                "doubt": v.doubt or None,
+            }
             for v in one.votes
         ],
         "missing": list(one.missing),
@@ -374,6 +381,7 @@ def party_view(
         "age_s": None if one.seen is None or party == register.me else max(0, now - one.seen) // 1000,
         "owed": list(register.owed.get(party, ())),
         "frozen": one.frozen or None,
+        "frozen_at": one.frozen_at,
         "problem": problems.get(one.origin),
         "withdraws": one.withdraws or None,
         "acknowledged": None if ack is None else ack[1].at,

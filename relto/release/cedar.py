@@ -214,6 +214,10 @@ class _Export:
                 "!resource.retired",
                 "!resource.owner_gone",
                 f"!{self._relied('resource.node.stopped')}",
+                *(
+                    f"!resource.node.frozen.{one}"
+                    for one in ("contains(resource.owner)", "containsAny(resource.owners)", "contains(principal.party)")
+                ),
             ]
         )
 
@@ -371,7 +375,7 @@ class _Export:
             one.facts.organisation for one in self.items
         }
         projects = {one.facts.project for one in self.items}
-        found = [_entity("Node", self.register.me, {"stopped": self._stopped()})]
+        found = [_entity("Node", self.register.me, {"frozen": self._frozen(), "stopped": self._stopped()})]
         found += [_entity("Organisation", one, self._organisation(one)) for one in sorted(organisations)]
         for one in sorted(projects):
             found += self._project(one)
@@ -379,9 +383,14 @@ class _Export:
         found += [_entity("Item", f"{one.id}@{one.version}", self._item(one)) for one in self.things]
         return found
 
+    def _frozen(self) -> list[str]:
+        """Who neither gives nor receives: a frozen ledger, or a party whose coming in is in doubt."""
+        halted = {name.removeprefix("party/") for name in self.register.halted if name.startswith("party/")}
+        return sorted(halted | {one for one in self.register.parties if self.world.read(("frozen", one))})
+
     def _stopped(self) -> list[str]:
         names = {*self.register.parties, *self.register.owed}
-        frozen = {one for one in names if self.world.read(("frozen", one))}
+        frozen = {one for one in names if self.world.read(("frozen", one)) and not self.world.read(("shared", one))}
         owed = {one for one in names if self.world.read(("owed", one)) and one != self.register.me}
         return sorted(frozen | owed)
 
@@ -497,7 +506,7 @@ class _Export:
             "classified": bool(thing.fact("item.classified").value),
             "releasable": words("item.releasable"),
             "compartments": [one for one in words("item.tags") if must_hold(one)],
-            "retired": bool(item.retired),
+            "retired": bool(item.retired) or f"project/{item.facts.project}" in self.register.halted,
             "recalled": words("item.recalled"),
             "owner_gone": bool(gone) and gone <= self.date,
             "stale": self._stale(item),
@@ -621,7 +630,7 @@ class _Export:
         seats = "".join(f"  seat{n}: Seat,\n" for n in range(self.seats))
         entries = "".join(f"  entries_{law}?: {words},\n  below_entries_{law}: {words},\n" for law in self.laws)
         return (
-            f"entity Node {{ stopped: {words} }};\n"
+            f"entity Node {{ frozen: {words}, stopped: {words} }};\n"
             "entity Organisation { party: String, attests: Set<{claim: String, other: String}> };\n"
             f"entity Seat tags {{ areas: {words}, levels: {words}, suspended: Bool }};\n"
             f"entity Project {{\n  closed: Bool,\n  pillar_members: {words},\n  running: Bool,\n  participants: {words},\n"

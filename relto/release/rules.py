@@ -498,9 +498,14 @@ def retired(case: Case) -> Iterable[Stop]:
 
 
 def ledgers(case: Case) -> Iterable[Stop]:
+    near = {case.text("item.owner"), *case.words("item.owners"), case.text("recipient.party")}
     for party in relied_on(case):
-        if why := case.read("frozen", party):
+        # Who gives or receives must be able to write; of others what stood before the fork is enough, while it is fresh.
+        if (why := case.read("frozen", party)) and (party in near or not case.read("shared", party)):
             yield Stop("FROZEN", Fact(name=f"frozen.{party}", value=True, says=Says.NODE, why=why))
+    for name in (f"project/{case.text('item.project')}", *(f"party/{party}" for party in sorted(near))):
+        if act := case.read("halted", name):
+            yield Stop("DISPUTED", Fact(name=f"halted.{name}", value=True, says=Says.ACT, rests_on=act))
     for party in relied_on(case):
         owed = case.read("owed", party)
         if owed and party != case.me:
@@ -515,6 +520,7 @@ def fresh(case: Case) -> Found:
     facts: list[Fact] = []
     needs: list[Need] = []
     clauses: list[tuple[int, str]] = []
+    settled = True
     for party in relied_on(case):
         if party == case.me:
             continue
@@ -523,11 +529,12 @@ def fresh(case: Case) -> Found:
         why = _stale(case, party, limit)
         if why:
             facts.append(Fact(name=f"seen.{party}", value=UNKNOWN, says=Says.NODE, why=why))
+            settled = settled and not case.read("frozen", party)  # fetching it again makes nothing younger
             words = f"the ledger of {party} is fetched again, or a bundle of it is imported"
             needs.append(need(words, case.me, "sync", party=party))
     clause = min(clauses)[1] if clauses else _least(case)
     value = Three.UNKNOWN if facts else Three.YES
-    return found("fresh", value, clause, facts, code="STALE", ways=[tuple(needs)])
+    return found("fresh", value, clause, facts, code="STALE", ways=[tuple(needs)] if settled else [])
 
 
 def _least(case: Case) -> str:

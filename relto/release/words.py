@@ -65,7 +65,7 @@ FAILS = {
     "WITHDRAWN": "the owner has withdrawn",
     "FROZEN": "a ledger that this rests on is frozen",
     "OWED": "entries addressed to this node have not been opened to it",
-    "DISPUTED": "something that this rests on is signed with a disputed key",
+    "DISPUTED": "something that this rests on is in doubt: its key is disputed, or its ledger forked below it",
     "STALE": "a ledger that the answer depends on was not seen recently enough",
     "OWNER_LEFT_OUT": "the item does not name the party in whose ledger it stands among its owners",
     "CO_OWNER_LEFT_OUT": "the owner of a part is not among the item's owners and has not given up control of the part",

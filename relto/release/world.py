@@ -20,6 +20,7 @@ from relto.acts import (
     Determination,
     Dispute,
     EngagementState,
+    Fork,
     LicenceState,
     Propose,
     RecallState,
@@ -129,11 +130,12 @@ class World:
 
     @property
     def disputes(self) -> tuple[tuple[str, str, int], ...]:
-        """(author, key, from which entry)."""
+        """(author, key or frozen ledger, from which entry)."""
         return self.read(("disputes",))  # type: ignore[no-any-return]
 
     def disputed(self, act: str) -> bool:
-        """Whether an act is signed by a key that somebody disputes from there or from before."""
+        """Whether an act is signed by a key that somebody disputes from there or from before, or stands where its ledger is
+        frozen."""
         stated = self.register.stated.get(act) if self.disputes else None
         if stated is None:
             return False
@@ -150,6 +152,10 @@ class World:
             stated = self.register.stated.get(denial.act) if denial.kind == "dispute" else None
             if stated is not None and isinstance(stated.act, Dispute):
                 found.append((stated.act.party, stated.act.key, stated.act.index))
+        for party, state in self.register.parties.items():
+            freeze = self.register.freezes.get(state.origin)
+            if freeze is not None and freeze.size is not None:
+                found.append((party, freeze.origin, freeze.size))
         return tuple(sorted(found))
 
     def _party(self, name: str) -> tuple[str, str] | None:
@@ -164,6 +170,14 @@ class World:
     def _frozen(self, name: str) -> str:
         state = self.register.parties.get(name)
         return "" if state is None else state.frozen
+
+    def _shared(self, name: str) -> bool:
+        """Whether of a frozen ledger it is known how far both its histories agree."""
+        state = self.register.parties.get(name)
+        return state is not None and state.frozen_at is not None
+
+    def _halted(self, name: str) -> str:
+        return self.register.halted.get(name, "")
 
     def _owed(self, name: str) -> int:
         return len(self.register.owed.get(name, ()))
@@ -195,9 +209,9 @@ class World:
         return self._index("proposals", rows).get((party, project), ())
 
     def _for_good(self, act: str) -> bool:
-        """Whether a suspension rests on a disputed key: nobody lifts that."""
+        """Whether a suspension rests on a disputed key or a fork: nobody lifts that."""
         stated = self.register.stated.get(act)
-        return stated is not None and isinstance(stated.act, Dispute)
+        return stated is not None and isinstance(stated.act, Dispute | Fork)
 
     def _lifts(self) -> Mapping[str, tuple[str, str]]:
         """Suspension -> (author, engagement)."""
@@ -228,6 +242,8 @@ _PARTS: Final[Mapping[str, Callable[..., Any]]] = {
     "party": World._party,
     "seen": World._seen,
     "frozen": World._frozen,
+    "shared": World._shared,
+    "halted": World._halted,
     "owed": World._owed,
     "work": World._work,
     "engagements": World._engagements,

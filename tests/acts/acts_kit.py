@@ -260,7 +260,15 @@ class Party:
                 size = sizes.get(other.name, other.size)
                 root, seen = other.roots[size].hex(), self.kit.time
                 heads.append(acts.Seen(origin=other.origin, size=size, root=root, seen=seen, signature=bytes(64)))
-        return self.say("acknowledge", heads=tuple(heads), common=common, owed=owed)
+        known = {id_ for one in self.entries for id_ in getattr(one.act, "doubts", UNSET) or ()}
+        held = [
+            one.id
+            for other in self.kit.parties.values()
+            for one in other.entries[: sizes.get(other.name, other.size)]
+            if isinstance(one.act, acts.Fork | acts.Dispute) and one.id not in known and one.act.v == 3
+        ]
+        more = {"v": 3, "doubts": tuple(held[: acts.DOUBTS_MAX])} if held else {}
+        return self.say("acknowledge", heads=tuple(heads), common=common, owed=owed, **more)
 
     @property
     def newest_ack(self) -> str:

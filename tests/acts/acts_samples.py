@@ -313,14 +313,22 @@ ABOUT: dict[str, acts.What] = {
 
 
 def sample(kind: str, *, full: bool = True, second: bool = False) -> acts.Act:
-    """second: with the fields that version 2 added to this kind."""
-    act = acts.KINDS[kind](**common(kind), **FIELDS[kind][0 if full else 1], **(SECOND[kind] if second else {}))
+    """second: with the field that a later version added to this kind."""
+    fields = {**common(kind), **FIELDS[kind][0 if full else 1], **(SECOND[kind] if second else {})}
+    act = acts.KINDS[kind](**fields)
     return msgspec.structs.replace(act, v=acts.version_of(act))
 
 
-# What version 2 added to kinds of version 1.
+# What later versions added to kinds of version 1.
 RESTRICTED = {"restriction": acts.Restriction(reason="sources that others gave", review="2027-01-01")}
-SECOND: dict[str, dict[str, Any]] = {"register": RESTRICTED, "relabel": RESTRICTED}
+SHARED = acts.Shared(size=3, root=TWO, to_first=(bytes(32), bytes(32)), to_second=(bytes(32),))
+SECOND: dict[str, dict[str, Any]] = {
+    "register": RESTRICTED,
+    "relabel": RESTRICTED,
+    "fork": {"shared": SHARED},
+    "dispute": {"votes": True},
+    "acknowledge": {"doubts": (ONE,)},
+}
 
 
 def proposals() -> list[acts.Act]:

@@ -96,6 +96,47 @@ MUTANTS = [
         "tests/acts/test_acts_slots.py::test_a_vote_behind_what_is_owed_waits",
     ),
     (
+        "P1", "of two proofs about one pair the first that is read counts", "acts/doubt.py",
+        "            if held is None or _depth(held.size) < _depth(size):\n", "            if held is None:\n",
+        "tests/acts/test_acts_doubt.py::test_of_one_pair_the_best_proof_counts_and_of_several_pairs_the_lowest",
+    ),
+    (
+        "P2", "a fork undoes what was decided before", "acts/slots.py",
+        "            if any(one.known_to(ack) for one in doubts):\n", "            if doubts:\n",
+        "tests/acts/test_acts_doubt.py::test_what_was_decided_before_the_fork_was_known_stays_decided_and_gives_no_right",
+    ),
+    (
+        "P2", "a doubt that is named and not held is passed over", "acts/slots.py",
+        "        return not all(one is not None and isinstance(one.act, a.Fork | a.Dispute) for one in held)\n",
+        "        return not any(held) and False\n",
+        "tests/acts/test_acts_doubt.py::test_a_reader_that_is_behind_decides_nothing_that_it_must_take_back",
+    ),
+    (
+        "P3", "a consent that was acknowledged in time is taken back", "acts/slots.py",
+        "            if not knows or best.get(consent.stated.origin, 0) > consent.stated.index:\n", "            if not knows:\n",
+        "tests/acts/test_acts_doubt.py::test_a_stolen_consent_that_somebody_had_seen_cannot_be_taken_back",
+    ),
+    (
+        "P4", "a stolen key decides what was open", "acts/slots.py",
+        "self.kept(ballot, doubts) if doubts else self.confirmed(ballot)", "self.confirmed(ballot)",
+        "tests/acts/test_acts_doubt.py::test_a_consent_by_a_disputed_key_counts_no_more_and_the_same_by_another_does",
+    ),
+    (
+        "P5", "what lies above a fork gives rights", "acts/effects.py",
+        "for said in stated if said.index >= freeze.size}", "for said in stated if False}",
+        "tests/acts/test_acts_doubt.py::test_what_stood_below_keeps_its_meaning_and_what_lies_above_gives_nothing",
+    ),
+    (
+        "P5", "what lies in doubt lifts a suspension", "acts/effects.py",
+        "if target is not None and one.id not in self.doubted else set()", "if target is not None else set()",
+        "tests/acts/test_acts_doubt.py::test_what_stood_below_keeps_its_meaning_and_what_lies_above_gives_nothing",
+    ),
+    (
+        "P7", "a forked ledger goes on confirming", "acts/slots.py",
+        "        if limits is None and self._freeze(scan, ballot):\n", "        if False:\n",
+        "tests/acts/test_acts_doubt.py::test_what_a_forked_ledger_acknowledges_afterwards_confirms_nothing",
+    ),
+    (
         "P12", "an act has a second spelling", "acts/act.py",
         "    if write(act) != payload:\n", "    if False:\n",
         "tests/acts/test_acts_format.py",

@@ -87,6 +87,7 @@ SHAPES = {
     "successors": acts.Successors,
     "officer": acts.Officer,
     "log key": acts.LogKey,
+    "shared part": acts.Shared,
     "access key": kinds.AccessPublic,
 }
 

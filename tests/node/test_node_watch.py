@@ -103,6 +103,10 @@ def test_a_rewind_shows_everywhere_until_it_is_over(world):
     assert node.store.query("SELECT count(*) FROM alarms") == [(1,)], "that it was so is kept"
 
 
+def leaves(node):
+    return node.store.leaves(node.origin, 0, node.log.head.size)
+
+
 def test_a_fork_shows_everywhere_for_good_and_the_third_party_sees_it_too(world, tmp_path):
     usa = world.nodes["usa"]
     usa.store.close()
@@ -123,6 +127,13 @@ def test_a_fork_shows_everywhere_for_good_and_the_third_party_sees_it_too(world,
     aus = world.nodes["aus"]
     aus.ingest(Link(world, aus, node))
     assert standing(world, "usa", at="aus").state == "forked"
+    common = next(
+        n for n, (a, b) in enumerate(zip(*(leaves(one) for one in (first, world.nodes["usa"])), strict=False)) if a != b
+    )
+    for party in ("gbr", "aus"):
+        state = world.nodes[party].register.party("usa")
+        assert state.frozen_at == common
+        assert f"only its entries below {common} count" in standing(world, "usa", at=party).words
     # The first history answers again: a fork is never over.
     with contextlib.suppress(ReltoError):
         node.ingest(Link(world, node, first))

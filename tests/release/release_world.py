@@ -244,6 +244,8 @@ class World:
         self.known = ["arda", "bree", "cora", "pern", "dun", "elm"]
         self.seen: dict[str, int | None] = {}
         self.frozen: dict[str, str] = {}
+        self.shared: dict[str, int] = {}  # party -> up to where a frozen ledger counts
+        self.halted: dict[str, str] = {}
         self.withdraws: dict[str, str] = {}
         self.packs: dict[str, list[AdoptedPack]] = {}
         self.items: dict[str, list[ItemState]] = {}
@@ -555,6 +557,7 @@ class World:
             seen=self.seen.get(name, NOW),
             confirmed=10,
             frozen=self.frozen.get(name, ""),
+            frozen_at=self.shared.get(name),
             withdraws=self.withdraws.get(name, ""),
         )
 
@@ -584,6 +587,7 @@ class World:
             owed=dict(self.owed),
             void=(),
             alarms=(),
+            halted=dict(self.halted),
             acks={},
             stated=dict(self.stated),
             missing=frozenset(),

@@ -469,6 +469,32 @@ def test_the_state_whose_law_is_used_counts_among_those_relied_on():
     assert conjuncts(world, ask(someone("cora")))["denied"] == "yes"
 
 
+def test_what_others_wrote_before_a_fork_is_still_relied_on_while_it_is_fresh():
+    """Who gives or receives is stopped; the state whose law is used had said all that it had to say below the fork."""
+    world = good(origins=("BRE",))
+    world.attest("cora/works", "trusted")
+    world.determine("arda/lens", "bre-named", "named", by="bree", jurisdiction="BRE")
+    world.frozen["bree"], world.shared["bree"] = "two histories", 100
+    assert answer(world, ask(someone("cora"))) == "permit"
+    world.frozen["arda"], world.shared["arda"] = "two histories", 100
+    assert code(world, "denied", ask(someone("cora"))) == "FROZEN"
+    del world.frozen["arda"]
+    assert code(world, "denied", ask(someone("bree"))) == "FROZEN"
+    world.seen["bree"] = NOW - 8 * 86_400_000
+    assert code(world, "fresh", ask(someone("cora"))) == "STALE"
+    assert not decide(world.register(), ask(someone("cora"))).changes  # to fetch it again makes nothing younger
+
+
+@pytest.mark.parametrize("name", ["project/lamp", "party/arda", "party/bree"])
+def test_what_came_in_by_votes_in_doubt_gives_nothing(name):
+    world = good()
+    assert conjuncts(world)["denied"] == "yes"
+    world.halted["project/vault"] = "a" * 64
+    assert conjuncts(world)["denied"] == "yes"
+    world.halted[name] = "a" * 64
+    assert code(world, "denied") == "DISPUTED"
+
+
 def test_openings_owed_by_a_party_relied_on_deny():
     world = good()
     world.owed["cora"] = (3,)
