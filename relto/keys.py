@@ -155,10 +155,28 @@ def verify_ed25519(public: bytes, message: bytes, signature: bytes) -> bool:
     if len(public) != 32 or len(signature) != 64 or public in LOW_ORDER or signature[:32] in LOW_ORDER:
         return False
     try:
-        ed25519.Ed25519PublicKey.from_public_bytes(public).verify(signature, message)
+        _ed25519(public).verify(signature, message)
     except (InvalidSignature, ValueError):
         return False
     return True
+
+
+def verify_es256(x: bytes, y: bytes, message: bytes, signature: bytes) -> bool:
+    """Whether the ECDSA signature by the P-256 key with this point holds; r and s side by side (RFC 7518, 3.4)."""
+    if len(x) != 32 or len(y) != 32 or len(signature) != 64:
+        return False
+    value = utils.encode_dss_signature(int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big"))
+    try:
+        public = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), b"\x04" + x + y)
+        public.verify(value, message, ec.ECDSA(hashes.SHA256()))
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+@lru_cache(maxsize=512)
+def _ed25519(public: bytes) -> ed25519.Ed25519PublicKey:
+    return ed25519.Ed25519PublicKey.from_public_bytes(public)
 
 
 def _verify_mldsa65(public: bytes, message: bytes, signature: bytes) -> bool:

@@ -98,6 +98,7 @@ from relto.acts.act import (
     write,
 )
 from relto.acts.doubt import Freeze
+from relto.acts.effects import is_quiet
 from relto.acts.envelope import Envelope, merge, open_act, satisfied, sign
 from relto.acts.fold import could_engage, extend, fold
 from relto.acts.leaving import Copy, Departure, departure
@@ -236,6 +237,7 @@ __all__ = [
     "entry",
     "extend",
     "fold",
+    "is_quiet",
     "key_digest",
     "kind_of",
     "merge",

@@ -17,7 +17,7 @@ import datetime as dt
 import hashlib
 import itertools
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
 import msgspec
@@ -64,6 +64,7 @@ class Effects:
 
     def __init__(self, slots: Slots) -> None:
         self.slots, self.me = slots, slots.me
+        self.basis = object()  # the same one as long as only `is_quiet` acts have come
         self.version = slots.versions[-1] if slots.versions else None
         self.charter = self.version.charter if self.version else None
         self.members = self.charter.members if self.charter else ()
@@ -121,6 +122,7 @@ class Effects:
         """The same after more acts; None when they may change what earlier ones did: then all is derived anew."""
         if not self._settled(slots):
             return None
+        fresh = list(fresh)
         other = copy.copy(self)
         for name, value in vars(self).items():
             if isinstance(value, Map | Trail):
@@ -140,7 +142,21 @@ class Effects:
                 other.reject(one, why)
             elif not other._add(one):
                 return None
+        if not self._quietly(slots, fresh, spoken, other):
+            other.basis = object()
         return other
+
+    def _quietly(self, slots: Slots, fresh: Sequence[Stated], spoken: Sequence[Stated], other: Effects) -> bool:
+        """Whether nothing has come but releases and receipts, of parties that speak where they stand."""
+        known = slots.proposals is self.slots.proposals and slots.freezes is self.slots.freezes
+        same = known and len(spoken) == len(fresh) and other.missing == self.missing
+        grown = (
+            (slots.scans[origin].owed, slots.scans[origin].void, scan.owed, scan.void)
+            for origin, scan in self.slots.scans.items()
+            if slots.scans[origin] is not scan
+        )
+        seen = all(len(owed) == len(before) and len(void) == len(was) for owed, void, before, was in grown)
+        return same and seen and all(is_quiet(one.act) for one in spoken)
 
     def _settled(self, slots: Slots) -> bool:
         """Whether the joint decisions are those that were."""
@@ -964,6 +980,14 @@ _ADDS: dict[str, Callable[[Effects, Stated], bool] | None] = {
     **dict.fromkeys(("channel", "propose", "consent", "refuse")),
 }
 _RANK = {kind: rank for rank, kind in enumerate(_ADDS)}
+
+
+def is_quiet(act: a.Act) -> bool:
+    """Whether no decision can read this act: a receipt, and a release that draws on no licence.
+
+    A release to whom a suspension stops is none of these: it opens an order, and then all is derived anew.
+    """
+    return isinstance(act, a.Receipt) or (isinstance(act, a.Release) and not act.uses)
 
 
 def place_of(one: Stated) -> Place:

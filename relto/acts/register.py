@@ -243,6 +243,8 @@ class AdoptedPack(Struct, frozen=True, kw_only=True):
 class Kept(Protocol):
     """The fold's own state behind a register."""
 
+    @property
+    def basis(self) -> object: ...
     def common(self) -> str: ...
     def why_void(self, origin: str, index: int) -> str: ...
 
@@ -287,6 +289,12 @@ class Register(Struct, frozen=True, kw_only=True):
     def common(self) -> str:
         """Digest over the part that all members share; empty of a register that no fold made."""
         return self.kept.common() if self.kept is not None else ""
+
+    @property
+    def basis(self) -> object:
+        """What decisions rest on, as one object: the same for two registers between which only releases that draw on
+        no licence, and receipts, have come. Another one says nothing."""
+        return self.kept.basis if self.kept is not None else self
 
     @property
     def own(self) -> str:

@@ -184,12 +184,13 @@ class Slots:
         other.acks, other.clocks = dict(self.acks), dict(self.clocks)
         other.votes, other.words = defaultdict(Trail, self.votes), defaultdict(Trail, self.words)
         other.slots, other.notices = defaultdict(Trail, self.slots), defaultdict(Trail, self.notices)
-        other.closed = dict(self.closed)
+        other.closed, other.ahead = dict(self.closed), {}
         for origin, more in fresh.items():
             other._sort(scans[origin], more)
         for one in joint:
             other._reopen(one)
         other.run()
+        other.ahead = other._named_ahead()
         if [one.id for one in other.versions] != [one.id for one in self.versions]:
             return Slots(scans, self.me, objects, self.pin).ran()
         return other
@@ -214,6 +215,16 @@ class Slots:
             act, said = one.act, _said_at(one)
             found.append(Doubt(act=one.id, said=said, author=act.author, of=act.party, since=act.index, key=act.key))
         self.doubts = tuple(found)
+
+    def _named_ahead(self) -> dict[str, int]:
+        """`ahead` of all that was read, also for slots that are closed. What is reached by now is no news any more."""
+        found: dict[str, int] = {}
+        for reach in self._reached.values():
+            for origin, heads in reach.ahead.items():
+                beyond = [size for size, _, _ in heads if size > self.scans[origin].size]
+                if beyond:
+                    found[origin] = min(beyond[0], found.get(origin, beyond[0]))
+        return found
 
     def _reopen(self, one: Stated) -> None:
         """A slot that somebody says something new about is decided anew."""

@@ -53,6 +53,7 @@ from relto.ledger.log import (
 from relto.ledger.merkle import (
     EMPTY_ROOT,
     Frontier,
+    Grown,
     consistency_proof,
     inclusion_proof,
     leaf_hash,
@@ -118,6 +119,7 @@ __all__ = [
     "Fork",
     "Frontier",
     "Group",
+    "Grown",
     "Head",
     "Kind",
     "KnownLog",

@@ -197,6 +197,39 @@ def _enough(hashes: Sequence[bytes], size: int) -> None:
         raise Malformed(f"{len(hashes)} leaf hashes are too few for a tree of size {size}")
 
 
+class Grown:
+    """Inclusion proofs for the leaves by which a tree has just grown, from its edge before and their hashes alone.
+
+    Nothing is read: what lies to the left of them comes into their proofs as the roots that the edge consists of.
+    """
+
+    __slots__ = ("_fresh", "_known", "_start", "size")
+
+    def __init__(self, before: Frontier, fresh: Sequence[bytes]) -> None:
+        self._start, self._fresh, self.size = before.size, fresh, before.size + len(fresh)
+        self._known: dict[Range, bytes] = {}
+        at = 0
+        for root in before.hashes:
+            width = 1 << ((before.size - at).bit_length() - 1)
+            self._known[at, at + width] = root
+            at += width
+
+    def inclusion(self, index: int) -> list[bytes]:
+        """As `inclusion_proof` of all leaves at the new size. Raises: Malformed for a leaf that is not one of these."""
+        if index < self._start:
+            raise Malformed(f"leaf {index} stood there before the tree grew from {self._start}")
+        return [self._root(*one) for one in inclusion_ranges(index, self.size)]
+
+    def _root(self, start: int, stop: int) -> bytes:
+        if start + 1 == stop and start >= self._start:
+            return self._fresh[start - self._start]
+        known = self._known.get((start, stop))
+        if known is None:
+            middle = start + _split(stop - start)
+            known = self._known[start, stop] = node_hash(self._root(start, middle), self._root(middle, stop))
+        return known
+
+
 # ── verification ──
 
 

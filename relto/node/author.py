@@ -3,13 +3,13 @@
 * `draft` fills in what every act carries; `submit` takes a signed act and refuses what would be void; `write` signs
   with the node's own key. No key of a person is held here.
 * Each entry is tagged for its readers alone, by a channel that `pin` opened for each.
-* What is owed at once is `pooled` into one commit.
+* What is owed at once is `pooled` into one commit; what comes from several at once shares one by `turns`.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -25,26 +25,12 @@ from relto.label.label import ONLY
 from relto.ledger import Checkpoint, Head, New, commit, make_leaf, slots_for, tag_for
 from relto.ledger.log import APPEND_MAX
 from relto.node import joining
-from relto.node.held import Held, Pinned, channel_info, day_of, texts_of
+from relto.node.held import Pinned, channel_info, day_of, texts_of
+from relto.node.pool import Pooled, Statement
 
 
-class _Pool:
-    """Entries that wait for one commit, and the rows that go with them."""
-
-    def __init__(self) -> None:
-        self.entries: list[New] = []
-        self.beside: list[tuple[str, tuple[object, ...]]] = []
-
-
-class Author(Held):
+class Author(Pooled):
     """See the module. Every entry goes through `_append`."""
-
-    _pool: _Pool | None = None
-
-    def now(self) -> int:
-        """The time of a new entry: the clock, never behind the own ledger."""
-        scan = self.register.scans.get(self.origin)
-        return max(self.clock(), scan.time if scan else 0)
 
     def draft(self, kind: str, /, **fields: Any) -> Act:
         """An act of this party with what every act carries filled in.
@@ -98,14 +84,14 @@ class Author(Held):
             if one.subject == "charter" and isinstance(one.stated.act, acts.Propose)
         }
 
-    def submit(self, envelope: bytes, beside: Sequence[tuple[str, tuple[object, ...]]] = ()) -> str:
+    def submit(self, envelope: bytes, beside: Sequence[Statement] = ()) -> str:
         """A signed act into the own ledger; returns its id. The same act twice is one act.
 
         Raises: Malformed, Refused (it would be void: why), Conflict, Unavailable; nothing was written then.
         """
         with self.lock:
             act, id_, _ = acts.open_act(envelope)
-            if id_ in self.register.scans[self.origin].ids:
+            if id_ in self.caught_up().scans[self.origin].ids:
                 return id_
             if act.author != self.me or act.log != self.origin:
                 raise Refused(
@@ -119,7 +105,7 @@ class Author(Held):
             self._append([envelope], beside)
             return id_
 
-    def write(self, *drafts: Act, beside: Sequence[tuple[str, tuple[object, ...]]] = ()) -> Head:
+    def write(self, *drafts: Act, beside: Sequence[Statement] = ()) -> Head:
         """Acts by the node's own key."""
         assert self.keys is not None
         return self._append([acts.sign(one, [self.keys.node]) for one in drafts], beside)
@@ -330,7 +316,7 @@ class Author(Held):
         """Folds the act in on a copy: what would be void is refused with the reason."""
         salt = bytes(32)
         leaf = self._leaf(envelope, salt, ())
-        size = self.log.head.size
+        size = self.size
         named = {one for one in texts_of(acts.open_act(envelope)[0]) if self.objects.has(bytes.fromhex(one))}
         texts = {**self._texts(), **{one: self.objects.get(bytes.fromhex(one)) for one in named}}
         trial = acts.extend(self.register, [acts.entry(self.origin, size, leaf, (salt, envelope))], texts)
@@ -356,37 +342,10 @@ class Author(Held):
                     f"this vote would not count: {why}", hint=f"`relto act show {act.proposal[:8]}` shows the votes"
                 )
 
-    @contextlib.contextmanager
-    def pooled(self) -> Iterator[None]:
-        """What is written inside becomes durable together, in one commit at its end, or not at all.
-
-        Inside, the register shows it already; the lock is held, so that nobody else sees what may still not be.
-        Raises: those of the commit; the register is then what is stored.
-        """
-        with self.lock:
-            assert self._pool is None, "a pool inside another would not be durable when it ends"
-            pool = self._pool = _Pool()
-            try:
-                yield
-                self._commit(pool)
-            except BaseException:
-                if pool.entries:
-                    self._register = None
-                    with contextlib.suppress(ReltoError):  # a store in doubt is read by the next start
-                        self._read_log(self.origin)
-                raise
-            finally:
-                self._pool = None
-
-    def _commit(self, pool: _Pool) -> None:
-        if pool.entries:
-            self.log.append(pool.entries, pool.beside)
-            pool.entries, pool.beside = [], []
-
     def _append(
         self,
         envelopes: Sequence[bytes],
-        beside: Sequence[tuple[str, tuple[object, ...]]] = (),
+        beside: Sequence[Statement] = (),
         salts: Sequence[bytes] = (),
     ) -> Head:
         """Durable when it returns: leaves, openings, signed head and `beside` in one transaction.
@@ -406,14 +365,18 @@ class Author(Held):
             head = self.log.append(fresh, beside)
         else:
             if len(pool.entries) + len(fresh) > APPEND_MAX:
-                self._commit(pool)
-            head = self.log.head
-            start = head.size + len(pool.entries)
+                self._empty(pool)
+            head, start = self.log.head, self.size
             pool.entries += fresh
             pool.beside += beside
         self._entries.setdefault(self.origin, [])
         added = [self._take(self.origin, start + n, one.leaf, (one.salt, one.envelope)) for n, one in enumerate(fresh)]
-        self._grow(added)
+        if pool is not None and all(one.act is not None and acts.is_quiet(one.act) for one in added):
+            pool.late += added
+            pool.time = max(pool.time, *(one.act.at for one in added if one.act is not None))
+        else:
+            self.caught_up()
+            self._grow(added)
         return head
 
     def _check_standing(self) -> None:
@@ -442,6 +405,9 @@ class Author(Held):
         return make_leaf(commitment, tags, slots_for(len(charter.parties) if charter else 1), self.random)
 
     def _channel(self, reader: str) -> bytes:
+        known = self._channel_keys.get(reader)
+        if known is not None:
+            return known
         rows = self.store.query(
             "select c.key from channels c join peers p on p.party = c.reader and p.inception = c.inception"
             " where c.reader = $1",
@@ -449,7 +415,8 @@ class Author(Held):
         )
         if not rows:
             raise Refused(f"this node has no channel to `{reader}`", hint="`relto sync` opens one")
-        return bytes(rows[0][0])
+        found = self._channel_keys[reader] = bytes(rows[0][0])
+        return found
 
     # ---- parties known to be themselves
 
@@ -482,6 +449,7 @@ class Author(Held):
                     " values ($1, $2, $3, $4, $5, $6)",
                     (act.author, id_, act.log, act.address, envelope, how),
                 )
+                self._peers = None
                 self._open_channel(act.author, id_, act.keys.opening)
             return self.peers()[act.author]
 
@@ -490,7 +458,10 @@ class Author(Held):
         key = self.random(32)
         sealed = opening.seal(channel_info(self.me, reader), key)
         row = ("insert into channels (reader, inception, key) values ($1, $2, $3)", (reader, inception, key))
+        if self._pool is not None:
+            self._pool.rekeyed = True
         self.write(self.draft("channel", reader=reader, inception=inception, sealed=sealed), beside=[row])
+        self._channel_keys.clear()
 
 
 def _answered(act: Act) -> str | None:

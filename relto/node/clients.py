@@ -21,9 +21,9 @@ from msgspec import UNSET, Struct, UnsetType
 
 from relto import acts
 from relto.errors import Conflict, Malformed, NotFound, Refused
-from relto.node.handover import use_once
 from relto.node.node import Node
 from relto.node.people import class_bytes, person
+from relto.node.presented import use_once
 from relto.node.tokens import (
     PRESENTATION_S,
     Presentation,

@@ -250,13 +250,20 @@ class Duties(Author):
         Written when the last one is behind or its sight is old.
         """
         with self.lock:
-            last = self.register.acks.get(self.me)
-            current = {p.origin: held for p in self.peers().values() if (held := self._held_head(p)) is not None}
-            named = {head.origin: head for head in last[1].heads} if last else {}
-            for origin, (size, _, _, seen) in current.items():
-                if origin not in named or named[origin].size != size or seen - named[origin].seen > HOUR_MS:
-                    return self.acknowledge()
-            return last[0] if last else self.acknowledge()
+            if (known := self.noted("sight")) is not None:
+                return str(known)  # no mirror grows while one commit is put together
+            found = self._sight()
+            self.note_for_pool("sight", found)
+            return found
+
+    def _sight(self) -> str:
+        last = self.register.acks.get(self.me)
+        current = {p.origin: held for p in self.peers().values() if (held := self._held_head(p)) is not None}
+        named = {head.origin: head for head in last[1].heads} if last else {}
+        for origin, (size, _, _, seen) in current.items():
+            if origin not in named or named[origin].size != size or seen - named[origin].seen > HOUR_MS:
+                return self.acknowledge()
+        return last[0] if last else self.acknowledge()
 
     def _held_head(self, pinned: Pinned) -> tuple[int, bytes, bytes, int] | None:
         head = self.store.head(pinned.origin)

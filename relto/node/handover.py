@@ -22,56 +22,66 @@ says `legacy_client`.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Struct
 
 from relto import acts
 from relto.acts import ItemState
-from relto.errors import Conflict, Forged, Malformed, NotFound, Refused, ReltoError
+from relto.errors import Conflict, Fatal, Forged, NotFound, ReltoError, Unavailable
 from relto.keys import Wrapping
+from relto.ledger import Proof
 from relto.node import rotation
 from relto.node.hearing import Hear, nobody, unheard, why_unheard
 from relto.node.node import Node
-from relto.node.tokens import Presentation, issuer_of_presentation, verify_presentation, verify_proof
-from relto.node.tokens import Proof as Possession
+from relto.node.pool import Entered
+from relto.node.presented import Asker, Once, again, authenticate
 from relto.node.views import decision_view
 from relto.package import access
 from relto.package.access import Answer, Asked
 from relto.package.manifest import Policy
 from relto.release import Decision, Question, date_of
-from relto.release.decide import judge
+from relto.release.remembered import Judgement
 
 RETRY_MS = 600_000
 RECOVERING = b'{"code":"unavailable","message":"unavailable"}'
 UNAUTHENTICATED = b'{"code":"unauthenticated","message":"unauthenticated"}'
 
 
-class Asker(Struct, frozen=True, kw_only=True):
-    """Who asks: the party that vouches, what it says, and the key that was proven.
-
-    possession: None for a bearer. lenient: the switch for older clients is on for this person. legacy: it was needed.
-    """
-
-    party: str
-    presentation: Presentation
-    token: str
-    possession: Possession | None
-    lenient: bool
-    legacy: bool
-
-    @property
-    def jkt(self) -> str:
-        return self.possession.jkt if self.possession else ""
-
-
 class Reply(Struct, frozen=True, kw_only=True):
     status: int
     body: bytes
     release: str = ""  # for the node's own log line; never sent
-    ask: tuple[str, ...] = ()  # members to ask before the call can be answered; nothing was written
+
+
+class _Call(Struct, frozen=True, kw_only=True):
+    """A call as it is found without the register: who asks and for what, the shares that it wants, and its answer's key.
+
+    shares: by the id of what is asked; None where it does not open here.
+    """
+
+    asker: Asker
+    request: access.Request
+    wrapping: Wrapping
+    shares: Mapping[str, bytes | None]
+
+
+class _Permitted(Struct, frozen=True, kw_only=True):
+    """A release that covers a share. entry: where it goes in this commit; None for one that stood there before."""
+
+    release: str
+    entry: Entered | None
+
+
+class _Outcome(Struct, frozen=True, kw_only=True):
+    """What a commit holds of one call. status: 401 or 503 when it comes to no decision. permitted: by id of the asked."""
+
+    status: int = 200
+    ask: tuple[str, ...] = ()
+    permitted: Mapping[str, _Permitted] = {}
 
 
 def rewrap(
@@ -79,58 +89,120 @@ def rewrap(
 ) -> Reply:
     """One call of a client. Never raises for what the client did: it gets 401 or the uniform refusal.
 
-    hear: asks members, where the charter wants them asked first.
+    hear: asks members, where the charter wants them asked first. The caller does not hold the node's lock.
+
+    Raises: Fatal when the outcome of the commit is unknown.
     """
+    if node.recovering:
+        return Reply(status=503, body=RECOVERING)
+    memory = node.presented
+    try:
+        asker = authenticate(node, memory, authorization, dpop, "POST", url)
+    except Fatal:
+        raise
+    except ReltoError:
+        return Reply(status=401, body=UNAUTHENTICATED)
+    try:
+        call = _read_call(node, asker, body, binary=binary)
+    except Fatal:
+        raise
+    except ReltoError:
+        with suppress(ReltoError):
+            node.turns.take(lambda: _use_up(node, asker))
+        return Reply(status=401, body=UNAUTHENTICATED)
+    try:
+        outcome = node.turns.take(lambda: _decide(node, call, None))
+        if outcome.ask:
+            heard = hear(outcome.ask)
+            outcome = node.turns.take(lambda: _decide(node, call, heard))
+    except (Unavailable, Conflict) as error:
+        # Nothing was written, of this call or of any other in that commit.
+        _journal_unwritten(node, call, error)
+        return Reply(status=403, body=access.DENIED)
+    return _answer(node, call, outcome, binary=binary)
 
-    def call(heard: frozenset[str] | None) -> Reply:
-        return _rewrap(node, authorization, dpop, url, body, heard, binary=binary)
 
-    reply = call(None)
-    return call(hear(reply.ask)) if reply.ask else reply
+def _read_call(node: Node, asker: Asker, body: bytes, *, binary: bool) -> _Call:
+    """Raises: Malformed, Refused, Forged."""
+    token = access.parse_request(body, binary=binary)
+    asker, request = _request(node, asker, token, node.clock())
+    shares: dict[str, bytes | None] = {}
+    for group in request.groups:
+        for asked in group.asked:
+            try:
+                shares[asked.id] = _share(node, group.policy, asked)
+            except Forged:
+                shares[asked.id] = None
+    return _Call(asker=asker, request=request, wrapping=Wrapping(request.session_pem, node.random), shares=shares)
 
 
-def _rewrap(
-    node: Node, authorization: str, dpop: str, url: str, body: bytes, heard: frozenset[str] | None, *, binary: bool
-) -> Reply:
-    """heard: members that have just been asked; None before anybody was."""
-    with node.lock:
-        now, once = node.clock(), Once(node)
-        if node.recovering:
-            return Reply(status=503, body=RECOVERING)
-        try:
-            asker = _authenticated(node, authorization, dpop, "POST", url, now, once)
-            token = access.parse_request(body, binary=binary)
-            asker, request = _request(node, asker, token, now)
-            once.take(request.once, request.expires)
-            wrapping = Wrapping(request.session_pem, node.random)
-        except ReltoError:
-            with suppress(ReltoError):
-                once.settle()
-            return Reply(status=401, body=UNAUTHENTICATED)
-        ask = _to_ask(node, asker, request, now) if heard is None else ()
-        if ask:
-            return Reply(status=503, body=RECOVERING, ask=ask)
-        answers: list[tuple[str, list[Answer]]] = []
-        released = ""
-        for group in request.groups:
-            row: list[Answer] = []
-            for asked in group.asked:
-                answer, release = _one(node, asker, group.policy, asked, wrapping, now, once, heard or frozenset())
-                row.append(answer)
-                released = released or release
-            answers.append((group.id, row))
-        try:
-            once.settle()
-        except ReltoError:
-            # Another process has taken the same token meanwhile: what follows from it here was not written.
-            return Reply(status=401, body=UNAUTHENTICATED)
-        if not released:
-            return Reply(status=403, body=access.DENIED)
-        if request.single:
-            held = access.format_single(answers[0][1][0], wrapping, binary=binary)
-        else:
-            held = access.format_response(answers, wrapping, binary=binary)
-        return Reply(status=200, body=held, release=released)
+def _use_up(node: Node, asker: Asker) -> None:
+    """The proof of a call that asks for nothing that can be read."""
+    once = Once(node, node.presented)
+    if asker.possession is not None:
+        once.take(f"{asker.possession.jkt}:{asker.possession.jti}", asker.possession.keep_until)
+    once.settle()
+
+
+def _decide(node: Node, call: _Call, heard: frozenset[str] | None) -> _Outcome:
+    """What becomes of a call in one commit: under the lock, on the register as that commit has made it so far.
+
+    heard: members that have just been asked; None before anybody was.
+    """
+    now, once = node.clock(), Once(node, node.presented)
+    if node.recovering:
+        return _Outcome(status=503)
+    request = call.request
+    try:
+        asker = again(node, node.presented, call.asker, now)
+        if asker.possession is not None:
+            once.take(f"{asker.possession.jkt}:{asker.possession.jti}", asker.possession.keep_until)
+        once.take(request.once, request.expires)
+    except Fatal:
+        raise
+    except ReltoError:
+        once.settle()
+        return _Outcome(status=401)
+    ask = _to_ask(node, call, now) if heard is None else ()
+    if ask:
+        return _Outcome(status=503, ask=ask)
+    permitted = {}
+    for group in request.groups:
+        for asked in group.asked:
+            found = _one(node, asker, group.policy, asked, call.shares[asked.id], now, heard or frozenset())
+            if found is not None:
+                permitted[asked.id] = found
+    once.settle()
+    return _Outcome(permitted=permitted)
+
+
+def _answer(node: Node, call: _Call, outcome: _Outcome, *, binary: bool) -> Reply:
+    """Behind the durable commit.
+
+    INVARIANT: nothing here can refuse: the answer follows from what is in memory.
+    """
+    if outcome.status == 503:
+        return Reply(status=503, body=RECOVERING)
+    if outcome.status == 401:
+        return Reply(status=401, body=UNAUTHENTICATED)
+    if not outcome.permitted:
+        return Reply(status=403, body=access.DENIED)
+    answers: list[tuple[str, list[Answer]]] = []
+    for group in call.request.groups:
+        row = []
+        for asked in group.asked:
+            found, share = outcome.permitted.get(asked.id), call.shares[asked.id]
+            if found is None or share is None:
+                row.append(Answer(id=asked.id))
+            else:
+                metadata = _evidence_for(node, found)
+                row.append(Answer(id=asked.id, wrapped=call.wrapping.wrap(share), metadata=metadata))
+        answers.append((group.id, row))
+    if call.request.single:
+        held = access.format_single(answers[0][1][0], call.wrapping, binary=binary)
+    else:
+        held = access.format_response(answers, call.wrapping, binary=binary)
+    return Reply(status=200, body=held, release=next(iter(outcome.permitted.values())).release)
 
 
 def _request(node: Node, asker: Asker, token: str, now: int) -> tuple[Asker, access.Request]:
@@ -148,123 +220,18 @@ def _request(node: Node, asker: Asker, token: str, now: int) -> tuple[Asker, acc
     return msgspec.structs.replace(asker, legacy=True), request
 
 
-def authenticate(node: Node, authorization: str, dpop: str, method: str, url: str, now: int) -> Asker:
-    """The presentation and the proof of one call; the proof is used up.
-
-    Raises: Malformed, Refused, Forged, NotFound, Conflict; the edge answers 401 to all.
-    """
-    once = Once(node)
-    asker = _authenticated(node, authorization, dpop, method, url, now, once)
-    once.settle()
-    return asker
-
-
-def _authenticated(node: Node, authorization: str, dpop: str, method: str, url: str, now: int, once: Once) -> Asker:
-    scheme, _, token = authorization.partition(" ")
-    if scheme.lower() not in {"dpop", "bearer"} or not token:
-        raise Malformed("no presentation")
-    issuer = issuer_of_presentation(token)
-    pinned = node.peer_by_origin(issuer) if issuer != node.origin else None
-    keys = node.keys_of(pinned) if pinned is not None else node.register.scans[node.origin].chain[-1].keys
-    party = pinned.party if pinned is not None else node.me
-    state = node.register.parties.get(party)
-    if state is not None and state.frozen:
-        raise Refused("the ledger of this party is frozen")
-    presentation = verify_presentation(
-        token, keys.vouch, issuer=issuer, audience=node.origin, now=now // 1000, legacy=True
-    )
-    lenient = node.config.takes_legacy(party, presentation.sub)
-    possession = None
-    if not isinstance(presentation.cnf, UnsetType):
-        jkt = presentation.cnf.jkt
-        possession = _possession(dpop, method=method, url=url, token=token, jkt=jkt, now=now // 1000, lenient=lenient)
-        once.take(f"{possession.jkt}:{possession.jti}", possession.keep_until)
-    elif not lenient:
-        raise Refused("the presentation is not bound to a key", hint="the client must prove possession of one")
-    return Asker(
-        party=party,
-        presentation=presentation,
-        token=token,
-        possession=possession,
-        lenient=lenient,
-        legacy=possession is None,
-    )
-
-
-def _possession(dpop: str, *, method: str, url: str, token: str, jkt: str, now: int, lenient: bool) -> Possession:
-    # RS256 and a proof that does not say for which token it is are what clients in use have; whether the release says
-    # `legacy_client` follows from their request token, which is theirs too.
-    allowed = ("EdDSA", "ES256", "RS256") if lenient else ("EdDSA", "ES256")
-    return verify_proof(dpop, method=method, url=url, token=token, jkt=jkt, now=now, allowed=allowed, legacy=lenient)
-
-
-class Once:
-    """The tokens that one call uses up. They are written with its first release, in the same transaction, or by
-    `settle` when there is none: one write for a call, whatever comes of it.
-    """
-
-    def __init__(self, node: Node) -> None:
-        self._node, self._rows, self._written = node, dict[str, int](), False
-
-    def take(self, jti: str, until: int) -> None:
-        """Raises: Conflict when it was used before."""
-        known = self._node.store.query("SELECT 1 FROM used_tokens WHERE jti = $1", (jti,))
-        if known or jti in self._rows:
-            raise Conflict("this token was used before")
-        self._rows[jti] = until
-
-    def beside(self) -> list[tuple[str, tuple[object, ...]]]:
-        """The statements, for one transaction. The key of the table refuses what another process has written."""
-        if self._written or not self._rows:
-            return []
-        now = self._node.clock() // 1000
-        return [
-            ("DELETE FROM used_tokens WHERE until < $1", (now,)),
-            *(
-                ("INSERT INTO used_tokens (jti, until) VALUES ($1, $2)", (jti, until))
-                for jti, until in self._rows.items()
-            ),
-        ]
-
-    def written(self) -> None:
-        """They are durable."""
-        self._written = True
-
-    def settle(self) -> None:
-        """Raises: Conflict."""
-        if self._written or not self._rows:
-            return
-        with self._node.store.transaction("token"):
-            for sql, values in self.beside():
-                self._node.store.execute(sql, values)
-        self._written = True
-
-
-def use_once(node: Node, jti: str, until: int) -> None:
-    """Remembers a token until it expires, in the database: two processes cannot be played against each other.
-
-    Raises: Conflict when it was used before.
-    """
-    with node.store.transaction("token"):
-        node.store.execute("DELETE FROM used_tokens WHERE until < $1", (node.clock() // 1000,))
-        if node.store.query("SELECT 1 FROM used_tokens WHERE jti = $1", (jti,)):
-            raise Conflict("this token was used before")
-        node.store.execute("INSERT INTO used_tokens (jti, until) VALUES ($1, $2)", (jti, until))
-
-
-def _to_ask(node: Node, asker: Asker, request: access.Request, now: int) -> tuple[str, ...]:
+def _to_ask(node: Node, call: _Call, now: int) -> tuple[str, ...]:
     """Members to ask before anything of this call leaves. Only what would be permitted asks anybody: how long a refusal
     takes must not tell what is there."""
     found: set[str] = set()
-    for group in request.groups:
+    for group in call.request.groups:
         for asked in group.asked:
             try:
                 item = _item(node, group.policy)
                 missing = unheard(node, item)
-                if missing:
-                    _share(node, group.policy, asked)
-                    question = _question(asker, item, group.policy, asked, now)
-                    if judge(node.register, question).decision.answer == "permit":
+                if missing and call.shares[asked.id] is not None:
+                    question = _question(call.asker, item, group.policy, asked, now)
+                    if node.permits.judge(node.register, question).decision.answer == "permit":
                         found |= set(missing)
             except ReltoError:
                 continue  # refused below, with its reason in the journal
@@ -272,47 +239,40 @@ def _to_ask(node: Node, asker: Asker, request: access.Request, now: int) -> tupl
 
 
 def _one(
-    node: Node,
-    asker: Asker,
-    policy: Policy,
-    asked: Asked,
-    wrapping: Wrapping,
-    now: int,
-    once: Once,
-    heard: frozenset[str],
-) -> tuple[Answer, str]:
-    """One key access object: (answer, release id or empty)."""
-    refused = Answer(id=asked.id)
+    node: Node, asker: Asker, policy: Policy, asked: Asked, share: bytes | None, now: int, heard: frozenset[str]
+) -> _Permitted | None:
+    """One key access object: the release that covers its share, or nothing and a line in the journal."""
     named, decision_id = policy.text, ""
     try:
         item = _item(node, policy)
         named = f"{item.id}@{item.version}"
-        share = _share(node, policy, asked)
     except ReltoError as error:
-        _journal(
-            node, asker, named, "unopened" if isinstance(error, Forged) else "unknown", {"error": error.message}, now
-        )
-        return refused, ""
+        _journal(node, asker, named, "unknown", {"error": error.message}, now)
+        return None
+    if share is None:
+        _journal(node, asker, named, "unopened", {"error": "the key access object does not open here"}, now)
+        return None
     try:
         sight = node.sight()
         question = _question(asker, item, policy, asked, now)
-        decision = judge(node.register, question).decision
+        judged = node.permits.judge(node.register, question)
+        decision = judged.decision
         decision_id = decision.id
         if decision.answer != "permit":
             view = decision_view(node.register, question, decision)
             _journal(node, asker, named, decision.answer, view, now, decision.id)
-            return refused, ""
+            return None
         missing = unheard(node, item, heard)
         if missing:
             why = {"error": why_unheard(node, item, missing)}
             _journal(node, asker, named, "undetermined", why, now, decision.id)
-            return refused, ""
-        release = _release(node, asker, item, policy, asked, question, decision, sight, now, once)
+            return None
+        return _release(node, asker, item, policy, asked, question, judged, sight, now)
+    except Fatal:
+        raise
     except ReltoError as error:
         _journal(node, asker, named, "unreleased", {"error": error.message}, now, decision_id)
-        return refused, ""
-    # INVARIANT: nothing behind the durable release can refuse: the answer follows from what is in memory.
-    return Answer(id=asked.id, wrapped=wrapping.wrap(share), metadata=_evidence_for(node, release)), release
+        return None
 
 
 def _share(node: Node, policy: Policy, asked: Asked) -> bytes:
@@ -370,23 +330,23 @@ def _release(
     policy: Policy,
     asked: Asked,
     question: Question,
-    decision: Decision,
+    judged: Judgement,
     sight: str,
     now: int,
-    once: Once,
-) -> str:
-    """The release act for this share: the one already written for a retry, else a new one. Durable when it returns."""
-    package, person = _package(policy), asker.presentation.sub
+) -> _Permitted:
+    """The release act for this share: the one already written for a retry, else a new one, which this commit makes
+    durable."""
+    package, person, decision = _package(policy), asker.presentation.sub, judged.decision
     # The binding tells shares apart where policies do not: other software gives all its files one uuid, so the same
     # policy, and a second file's share must not pass as a retry of the first one's.
     share = asked.access.binding.hex()
     key = digest_of(f"{item.id}@{item.version}", package, str(question.part or ""), person, asker.jkt, share)
-    rows = node.store.query("SELECT release, decision, at FROM retries WHERE key = $1", (key,))
-    if rows and rows[0][1] == decision.id and now - int(rows[0][2]) < RETRY_MS and not _opened(node, str(rows[0][0])):
-        return str(rows[0][0])
+    before = _before(node, key)
+    young = before is not None and before.decision == decision.id and now - before.at < RETRY_MS
+    if before is not None and young and not _opened(node, before.release):
+        return _Permitted(release=before.release, entry=before.entry)
     salt = node.random(32)
     evidence = hashlib.sha256(salt + asker.token.encode()).hexdigest()
-    register = node.register
     draft = node.draft(
         "release",
         request=question.request,
@@ -402,8 +362,8 @@ def _release(
         place=question.place,
         place_says=question.place_says,
         authorities=decision.authorities,
-        rests_on=tuple(act for act in decision.rests_on if act in register.stated),
-        packs=packs_of(node, question),
+        rests_on=judged.rests_on,
+        packs=judged.packs,
         uses=uses_of(node, item, question, decision),
         obligations=decision.obligations,
         decision=decision.id,
@@ -413,40 +373,52 @@ def _release(
         legacy_client=asker.legacy,
     )
     release = acts.act_id(acts.write(draft))
-    node.write(
-        draft,
-        beside=[
+    rows: list[tuple[str, tuple[object, ...]]] = [
+        (
+            "INSERT INTO evidence (digest, salt, token, release) VALUES ($1, $2, $3, $4)",
+            (evidence, salt, asker.token.encode(), release),
+        ),
+        (
             (
-                "INSERT INTO evidence (digest, salt, token, release) VALUES ($1, $2, $3, $4)",
-                (evidence, salt, asker.token.encode(), release),
+                "INSERT INTO retries (key, release, decision, at) VALUES ($1, $2, $3, $4)"
+                " ON CONFLICT (key) DO UPDATE SET release = $2, decision = $3, at = $4"
             ),
-            (
-                (
-                    "INSERT INTO retries (key, release, decision, at) VALUES ($1, $2, $3, $4)"
-                    " ON CONFLICT (key) DO UPDATE SET release = $2, decision = $3, at = $4"
-                ),
-                (key, release, decision.id, now),
-            ),
-            rotation.keep(policy, asked.access),
-            *once.beside(),
-        ],
-    )
-    once.written()
-    return release
+            (key, release, decision.id, now),
+        ),
+    ]
+    known = ("share", policy.digest, share)
+    if node.noted(known) is None:
+        node.note_for_pool(known)
+        rows.append(rotation.keep(policy, asked.access))
+    node.write(draft, beside=rows)
+    entry = node.entered()
+    node.note_for_pool(("retry", key), _Before(release=release, decision=decision.id, at=now, entry=entry))
+    return _Permitted(release=release, entry=entry)
+
+
+class _Before(Struct, frozen=True, kw_only=True):
+    """The last release for the same share to the same hands."""
+
+    release: str
+    decision: str
+    at: int
+    entry: Entered | None = None
+
+
+def _before(node: Node, key: str) -> _Before | None:
+    noted = node.noted(("retry", key))
+    if noted is not None:
+        assert isinstance(noted, _Before)
+        return noted
+    rows = node.store.query("SELECT release, decision, at FROM retries WHERE key = $1", (key,))
+    return _Before(release=str(rows[0][0]), decision=str(rows[0][1]), at=int(rows[0][2])) if rows else None
 
 
 def _opened(node: Node, release: str) -> bool:
     """Whether a receipt says that the package opened: then the reply was not lost."""
-    receipts = [node.register.stated[act].act for _, act, _ in node.register.releases[release].receipts]
+    known = node.register.releases.get(release)  # none yet of what waits for the same commit
+    receipts = [node.register.stated[act].act for _, act, _ in known.receipts] if known is not None else []
     return any(isinstance(one, acts.Receipt) and one.opened for one in receipts)
-
-
-def packs_of(node: Node, question: Question) -> tuple[str, ...]:
-    """The texts that are the law on the day, by digest."""
-    register = node.register
-    return tuple(
-        sorted({one.digest for j in register.packs if (one := register.pack_on(j, question.date)) is not None})
-    )
 
 
 def uses_of(node: Node, item: ItemState, question: Question, decision: Decision) -> tuple[acts.LicenceUse, ...]:
@@ -464,16 +436,27 @@ def uses_of(node: Node, item: ItemState, question: Question, decision: Decision)
     return tuple(found)
 
 
-def _evidence_for(node: Node, release: str) -> dict[str, str]:
+def _evidence_for(node: Node, found: _Permitted) -> dict[str, str]:
     """What the client keeps even if this node vanishes: the release act, opened, with its proof from the ledger.
 
     An act that is too large to stand beside its proof travels by id alone; the recipient's node fetches it.
     """
     try:
-        proof = proof_of(node, release)
+        proof = proof_of(node, found.release) if found.entry is None else _proof_at(found.entry)
     except ReltoError:
-        return {"relto-release": release}
-    return {"relto-release": release, "relto-proof": proof.decode()}
+        return {"relto-release": found.release}
+    return {"relto-release": found.release, "relto-proof": proof.decode()}
+
+
+def _proof_at(entry: Entered) -> bytes:
+    """As `proof_of`, from what the commit has left in memory."""
+    new = entry.new
+    return Proof(
+        index=entry.index,
+        hashes=entry.written.proof(entry.index),
+        note=entry.written.note,
+        extra=opening_bytes(new.leaf, new.salt, new.envelope),
+    ).encode()
 
 
 def proof_of(node: Node, act: str) -> bytes:
@@ -492,21 +475,24 @@ def opening_bytes(leaf: bytes, salt: bytes, envelope: bytes) -> bytes:
 def _journal(
     node: Node, asker: Asker, item: str, answer: str, view: dict[str, Any], now: int, decision: str = ""
 ) -> None:
-    node.store.execute(
-        "INSERT INTO journal (id, at, decision, party, organisation, pseudonym, item, answer, body)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-        (
-            node.random(16).hex(),
-            now,
-            decision,
-            asker.party,
-            asker.presentation.org,
-            asker.presentation.sub,
-            item,
-            answer,
-            msgspec.json.encode(view),
-        ),
-    )
+    who = asker.presentation
+    row = (node.random(16).hex(), now, decision, asker.party, who.org, who.sub, item, answer, msgspec.json.encode(view))
+    names = "id, at, decision, party, organisation, pseudonym, item, answer, body"
+    node.beside([(f"INSERT INTO journal ({names}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)", row)])  # noqa: S608
+
+
+def _journal_unwritten(node: Node, call: _Call, error: ReltoError) -> None:
+    """What could not be written, where that can be: the disk may be full."""
+    with suppress(Unavailable, Conflict), node.lock:
+        now, view = node.clock(), {"error": error.message}
+        for group in call.request.groups:
+            for _ in group.asked:
+                try:
+                    item = _item(node, group.policy)
+                    named = f"{item.id}@{item.version}"
+                except ReltoError:
+                    named = group.policy.text
+                _journal(node, call.asker, named, "unreleased", view, now)
 
 
 def digest_of(*parts: str) -> str:

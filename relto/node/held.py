@@ -101,6 +101,8 @@ class Held:
         self._trees: dict[str, Tree] = {}
         self._cosigned_at: dict[str, int] = {}  # party -> size of ours that its witness is known to have cosigned last
         self._register: Register | None = None
+        self._peers: dict[str, Pinned] | None = None
+        self._channel_keys: dict[str, bytes] = {}  # reader -> the key by which this ledger's leaves are tagged for it
         self._held: dict[str, bytes] = {}
         self._names: set[str] = set()
         self._problems: dict[str, str] = {}
@@ -166,6 +168,12 @@ class Held:
     # ---- peers
 
     def peers(self) -> dict[str, Pinned]:
+        """By party. Kept from the first reading on: `pin` is the only one that adds to them."""
+        if self._peers is None:
+            self._peers = self._read_peers()
+        return dict(self._peers)
+
+    def _read_peers(self) -> dict[str, Pinned]:
         rows = self.store.query("select party, inception, origin, address, envelope, how from peers order by party")
         return {
             row[0]: Pinned(

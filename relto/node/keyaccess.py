@@ -25,7 +25,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from relto.errors import Malformed, NotFound, Refused, ReltoError
+from relto.errors import Fatal, Malformed, NotFound, Refused, ReltoError
 from relto.keys import Unwrapper
 from relto.node import clients, handover
 from relto.node.node import Node
@@ -253,6 +253,8 @@ def _answered(handler: Handler) -> Handler:
     async def edge(request: Request) -> Response:
         try:
             return await handler(request)
+        except Fatal:
+            raise  # the process stops
         except ReltoError as error:
             code = _CODES.get(error.http_status, "internal")
             return JSONResponse({"code": code, "message": error.message}, status_code=error.http_status)

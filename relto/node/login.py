@@ -17,9 +17,9 @@ import msgspec
 from msgspec import Struct
 
 from relto.errors import Malformed, NotFound, Refused
-from relto.node.handover import use_once
 from relto.node.node import Node
 from relto.node.people import class_bytes, person
+from relto.node.presented import use_once
 from relto.node.tokens import Presentation, issue_presentation, verify_proof
 
 SESSION_S = 8 * 3600

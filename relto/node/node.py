@@ -11,22 +11,42 @@ node serves to others.
 
 from __future__ import annotations
 
+import contextlib
+import functools
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from relto import acts
+from relto.errors import ReltoError
 from relto.node.held import Clock, Keys, Pinned
 from relto.node.mirror import Delivered, Mirror, Peer
+from relto.node.presented import Presented
 from relto.node.recovery import Recovery
 from relto.node.witness import Witnessing
+from relto.release.remembered import Memory
 
 __all__ = ["Clock", "Delivered", "Keys", "Node", "Peer", "Pinned"]
 
 
 class Node(Mirror, Recovery, Witnessing):
     """See the module."""
+
+    @functools.cached_property
+    def permits(self) -> Memory:
+        """Of key releases; read and written under the lock."""
+        return Memory()
+
+    @functools.cached_property
+    def presented(self) -> Presented:
+        return Presented()
+
+    def _shown_note(self) -> bytes:
+        with contextlib.suppress(ReltoError):  # the entries are durable: what fails here is said by what comes next
+            size, note = self.shown()
+            return note if size == self.log.head.size else b""
+        return b""
 
     def serves_whole(self, party: str) -> bool:
         """Whether that party gets this ledger entry by entry.

@@ -20,13 +20,15 @@ from msgspec import UNSET, Struct, UnsetType
 from relto import acts
 from relto.errors import Conflict, Malformed, Refused, Unavailable
 from relto.node import records
-from relto.node.handover import digest_of, packs_of, use_once, uses_of
+from relto.node.handover import digest_of, uses_of
 from relto.node.hearing import Hear, nobody, unheard, why_unheard
 from relto.node.node import Node
 from relto.node.people import class_bytes, person
+from relto.node.presented import use_once
 from relto.node.tokens import PRESENTATION_S, issuer_of_presentation, verify_presentation
 from relto.node.views import View, decision_view
 from relto.release import Decision, Question, date_of, decide
+from relto.release.remembered import packs_of
 
 Unwritten = Literal["oral", "visual", "physical"]
 METHODS: Final[tuple[Unwritten, ...]] = get_args(Unwritten)
@@ -194,7 +196,7 @@ def _write(
         value=question.value,
         authorities=decision.authorities,
         rests_on=tuple(act for act in decision.rests_on if act in node.register.stated),
-        packs=packs_of(node, question),
+        packs=packs_of(node.register, question.date),
         uses=uses_of(node, item, question, decision),
         obligations=decision.obligations,
         decision=decision.id,

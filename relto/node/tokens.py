@@ -29,7 +29,7 @@ from relto.acts import RecipientClass
 from relto.acts.act import Clearance, Country, OrgId, Origin, Pseudonym, Saying, Word
 from relto.errors import Forged, Malformed, Refused
 from relto.keys import ProofKey, PublicKey, Random, Signer, jwk_thumbprint
-from relto.package.strict import peek_jws, read_json, sign_jws, to_base64url, verify_jws
+from relto.package.strict import check_jws, peek_jws, read_json, sign_jws, to_base64url, verify_jws
 
 PRESENTATION_S: Final = 300
 REQUEST_S: Final = 60
@@ -207,11 +207,19 @@ def verify_presentation(
     Only with `legacy`, a switch for one client, may it be bound to no key.
     """
     held = _read(_verified(token, PRESENTATION_TYPE, key, "presentation"), Presentation, "presentation")
-    _for(held.iss, held.aud, issuer, audience, "presentation")
-    _timely(held.iat, held.exp, now, PRESENTATION_S, "presentation")
+    check_presentation(held, issuer=issuer, audience=audience, now=now)
     if held.cnf is UNSET and not legacy:
         raise Refused("the presentation is not bound to a key", hint="the client must prove possession of one")
     return held
+
+
+def check_presentation(held: Presentation, *, issuer: str, audience: str, now: int) -> None:
+    """What of a presentation whose signature held may differ from one call to the next.
+
+    Raises: Refused, Forged.
+    """
+    _for(held.iss, held.aud, issuer, audience, "presentation")
+    _timely(held.iat, held.exp, now, PRESENTATION_S, "presentation")
 
 
 def _for(iss: str, aud: str, issuer: str, audience: str, what: str) -> None:
@@ -284,14 +292,14 @@ def verify_proof(
     to. `allowed` grows by RS256 for a client that has no other key. With `legacy`, a switch for one client, the proof
     may leave out for which token it is (`ath`) and name the path alone as its address: a client in use does both.
     """
-    header, _ = peek_jws(proof, what="proof of possession", limit=TOKEN_MAX)
+    header, payload = peek_jws(proof, what="proof of possession", limit=TOKEN_MAX)
     jwk = header.get("jwk")
     if header.get("typ") != PROOF_TYPE or not header.keys() <= {"alg", "jwk", "typ"} or not isinstance(jwk, dict):
         raise Malformed("the proof of possession is of another kind, or brings no key")
     # RFC 9449, 4.3 (7): the key must not hold its private half.
     if jwk.keys() & {"d", "k", "p", "q", "dp", "dq", "qi", "oth"}:
         raise Refused("the proof of possession gives the secret key away", hint="that key must not be used again")
-    _, payload = verify_jws(proof, jwk, allowed=allowed, what="proof of possession", limit=TOKEN_MAX)
+    check_jws(proof, header, jwk, allowed=allowed, what="proof of possession")
     held = _read(payload, _ProofClaims, "proof of possession")
     found = jwk_thumbprint(jwk)
     if jkt is not None and not hmac.compare_digest(found, jkt):

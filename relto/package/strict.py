@@ -18,11 +18,11 @@ from typing import Any, Final
 import msgspec
 from joserfc import jws
 from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, RSAKey
+from joserfc.jwk import RSAKey
 from msgspec import UNSET
 
 from relto.errors import Forged, Malformed
-from relto.keys import PublicKey, verify_ed25519
+from relto.keys import PublicKey, verify_ed25519, verify_es256
 
 INT_MAX: Final = 2**53 - 1
 DEPTH_MAX: Final = 32
@@ -150,6 +150,12 @@ def verify_jws(
     `key` is a party's key (EdDSA), a public JWK of a client (EdDSA, ES256, RS256) or the secret of an HMAC (HS256).
     """
     header, payload = peek_jws(token, what=what, limit=limit)
+    check_jws(token, header, key, allowed=allowed, what=what)
+    return header, payload
+
+
+def check_jws(token: str, header: Mapping[str, Any], key: Key, *, allowed: Collection[str], what: str) -> None:
+    """The signature of a token whose header `peek_jws` has read, as `verify_jws` checks it. Raises: Forged."""
     alg = header["alg"]
     text, _, last = token.rpartition(".")
     # The algorithm has to be one that was asked for AND the one that the key is for: never "whatever the header says".
@@ -157,7 +163,6 @@ def verify_jws(
         raise Forged(f"the {what} is signed with another algorithm than it must be")
     if not _holds(alg, key, text.encode(), last, token):
         raise Forged(f"the signature of the {what} does not hold")
-    return header, payload
 
 
 def _alg_of(key: Key) -> str:
@@ -178,12 +183,14 @@ def _holds(alg: str, key: Key, text: bytes, last: str, token: str) -> bool:
         return verify_ed25519(key.ed25519, text, signature)
     if alg == "EdDSA":
         return verify_ed25519(from_base64url(str(key.get("x"))), text, signature)
-    if alg == "RS256" and not 256 <= len(from_base64url(str(key.get("n"))).lstrip(b"\0")) <= 512:
+    if alg == "ES256":
+        x, y = (from_base64url(str(key.get(name))) for name in ("x", "y"))
+        return verify_es256(x, y, text, signature)
+    if not 256 <= len(from_base64url(str(key.get("n"))).lstrip(b"\0")) <= 512:
         return False
     # Only the public members are handed on, so that a private or symmetric one in the text can have no effect.
-    kind, members = (ECKey, ("kty", "crv", "x", "y")) if alg == "ES256" else (RSAKey, ("kty", "n", "e"))
     try:
-        public = kind.import_key({name: str(key.get(name)) for name in members})
+        public = RSAKey.import_key({name: str(key.get(name)) for name in ("kty", "n", "e")})
         jws.deserialize_compact(
             token, public, algorithms=[alg], registry=_Registry(algorithms=[alg], strict_check_header=False)
         )

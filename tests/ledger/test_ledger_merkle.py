@@ -13,6 +13,7 @@ from relto.errors import Forged, Malformed
 from relto.ledger import (
     EMPTY_ROOT,
     Frontier,
+    Grown,
     consistency_proof,
     inclusion_proof,
     leaf_hash,
@@ -254,3 +255,18 @@ def test_proofs_are_bounded(roots):
 def test_leaves_and_nodes_are_told_apart():
     left, right = leaf_hash(b"0"), leaf_hash(b"1")
     assert node_hash(left, right) != leaf_hash(left + right)
+
+
+@pytest.mark.parametrize("old", [0, 1, 2, 3, 7, 8, 11, 31, 64])
+def test_leaves_that_a_tree_grew_by_are_proven_from_its_edge_alone(old):
+    hashes = [leaf_hash(b"%d" % n) for n in range(old + 40)]
+    edge = Frontier.empty().extend(hashes[:old])
+    for size in range(old + 1, old + 40, 3):
+        grown, root = Grown(edge, hashes[old:size]), tree_root(hashes[:size])
+        for index in range(old, size):
+            proof = grown.inclusion(index)
+            assert proof == inclusion_proof(hashes, index, size)
+            verify_inclusion(hashes[index], index, size, root, proof)
+        for index in (-1, old - 1, size):
+            with pytest.raises(Malformed):
+                grown.inclusion(index)
