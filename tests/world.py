@@ -41,7 +41,7 @@ class Link:
         self.world, self.caller, self.target, self.party = world, caller, target, target.me
 
     def _ask(self, answer: Callable[[], T]) -> T:
-        return self.world.ask(self.caller.me, self.target.me, answer)
+        return self.world.reach(self.caller.me, self.target.me, answer)
 
     def head(self) -> bytes:
         def answer() -> bytes:
@@ -116,7 +116,7 @@ class World:
         if (caller, target) in self.cut or (target, caller) in self.cut or self.chance.random() < self.loss:
             raise Unavailable(f"{target} does not answer {caller}")
 
-    def ask(self, caller: str, target: str, answer: Callable[[], T]) -> T:
+    def reach(self, caller: str, target: str, answer: Callable[[], T]) -> T:
         """A call over the network. A node that does not know its own last commit ends (relto/node/serve.py): for whoever
         called it is one that does not answer, and it stays in `crashed` until somebody starts it again."""
         self.deliver(caller, target)
@@ -193,7 +193,7 @@ class World:
 
     def _meet(self, caller: str, address: str) -> bytes:
         target = next(node for node in self.nodes.values() if node.config.url == address)
-        return self.ask(caller, target.me, target.inception)
+        return self.reach(caller, target.me, target.inception)
 
     # ---- the partnership
 

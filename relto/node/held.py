@@ -107,6 +107,7 @@ class Held:
         self._names: set[str] = set()
         self._problems: dict[str, str] = {}
         self._disclosed: dict[str, set[int]] = defaultdict(set)  # reader -> own entries that a disclose opens to it
+        self._sights: list[acts.Seen] = []  # what partners acknowledge, not yet compared with what is here
         self._evidence: dict[str, str] = {}  # openings that are not what their leaves commit to
         self.recovering = ""  # why nothing may be signed; relto/node/recovery.py
         self._read_all()
@@ -306,6 +307,8 @@ class Held:
         if origin == self.origin and isinstance(one.act, acts.Disclose):
             self._disclosed[one.act.to] |= set(one.act.entries)
         self._names |= texts_of(one.act)
+        if origin != self.origin and isinstance(one.act, acts.Acknowledge):
+            self._sights += one.act.heads
         if (
             isinstance(one.act, acts.Channel)
             and one.act.reader == self.me

@@ -9,19 +9,25 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import heapq
+from collections import defaultdict
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Final, Protocol
 
 from msgspec import UNSET, Struct, UnsetType
 
 from relto import acts
 from relto.errors import Forged, Malformed, NotFound, Refused, ReltoError, Unavailable
+from relto.keys import verify_ed25519
 from relto.ledger import (
     EMPTY_ROOT,
     Checkpoint,
     Fork,
     Head,
+    Note,
     Opening,
+    Signature,
     Tree,
     Verifier,
     add_openings,
@@ -88,6 +94,11 @@ def _kind_of(error: Forged) -> str:
 class Mirror(Author):
     """See the module. The lock is not held while the network answers."""
 
+    @cached_property
+    def _ahead(self) -> dict[str, list[tuple[int, str, bytes]]]:
+        """origin -> heads that partners acknowledge and that are larger than what is here, the smallest first."""
+        return defaultdict(list)
+
     def whole(self) -> bool:
         """Whether this node mirrors others entry by entry: who signed the charter does, an outsider gets parts."""
         if self.me in self.register.signatories or self._invited():
@@ -135,6 +146,7 @@ class Mirror(Author):
         with self.lock:
             self._note_contact(peer, "", "")
             self._problems.pop(pinned.origin, None)  # it stands in `alarms`; a fork also in the ledgers
+            self._compare_sights()
         self._fetch_texts(peer)
         return count
 
@@ -401,6 +413,38 @@ class Mirror(Author):
             )
         if new.size < old.size and peer.at is None:
             raise Forged(f"`{head.origin}` shows size {new.size} after size {old.size}: a ledger never shrinks")
+
+    def _compare_sights(self) -> None:
+        """What partners acknowledge of the others' ledgers, against what is mirrored of these here.
+
+        A ledger may show each of its readers another history and never contradict itself to any of them. Its own
+        signature stands in each acknowledge: with the checkpoint that is held here it makes the proof.
+        """
+        for seen in self._sights:
+            heapq.heappush(self._ahead[seen.origin], (seen.size, seen.root, seen.signature))
+        self._sights.clear()
+        for origin, ahead in self._ahead.items():
+            scan = self.register.scans.get(origin)
+            while scan is not None and ahead and ahead[0][0] <= scan.size:
+                size, root, signature = heapq.heappop(ahead)
+                own = scan.root_at(size)  # None for a ledger that is held in parts
+                if origin != self.origin and own is not None and own.hex() != root:
+                    self._contradict(Checkpoint(origin=origin, size=size, root=bytes.fromhex(root)), signature)
+
+    def _contradict(self, other: Checkpoint, signature: bytes) -> None:
+        verifier, head = self.verifier(self.peer_by_origin(other.origin)), self.store.head(other.origin)
+        if head is None or not verify_ed25519(verifier.public, other.text, signature):
+            return  # nobody's word
+        line = Signature(name=verifier.name, key_id=verifier.key_id, value=signature)
+        note = Note(text=other.text, signatures=(line,)).encode()
+        proof = prove_fork(verifier, note, head.note, tree_of(self.store, other.origin))
+        if proof is not None:
+            self._alarm(
+                other.origin,
+                f"`{other.origin}` signed two histories (sizes {other.size} and {head.size}): a partner was shown another",
+            )
+            if not self.recovering:
+                self._accuse(other.origin, proof)
 
     def _accuse(self, origin: str, proof: Fork) -> None:
         """Once, and once more when it can be said how far both histories agree."""
