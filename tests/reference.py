@@ -2,12 +2,13 @@
 
 Written from the contracts of the design (sections 2, 5, 7, 11, 13, 14), not from the code that is held against it.
 Values are 0 no, 1 not known, 2 yes: where all must hold the least counts, where one is enough the greatest. What acts
-say, and what a law is told, stands in `reference_acts.py`. Left to tests of their own: disputed keys, projects begun by
-act, officers' approvals.
+say, and what a law is told, stands in `reference_acts.py`, what engine 2 adds in `reference_limits.py`. Left to tests of
+their own: disputed keys, projects begun by act.
 """
 
 from msgspec import UNSET
 from reference_acts import Acts
+from reference_limits import Limits
 
 from relto.label import Level, must_hold
 from relto.law import evaluate
@@ -23,7 +24,7 @@ def reference(register, question):
     return answer, {rule: WORDS[value] for rule, value in values.items()}
 
 
-class Reading(Acts):
+class Reading(Limits, Acts):
     def conjuncts(self):
         laws = {one.id: self.law(one) for one in sorted(self.c.jurisdictions, key=lambda one: one.id)}
         used = {one.adopter for one in self.c.jurisdictions if laws[one.id][0] != NO}
@@ -41,16 +42,8 @@ class Reading(Acts):
             "fresh": UNKNOWN if any(map(self.old, self.depends(used) - {self.r.me})) else YES,
             **{f"law.{name}": value for name, (_, value) in laws.items()},
             "owner": self.owners(),
-            **self.party_days(),
+            **self.limits(),
         }
-
-    def party_days(self):
-        """Where the charter has parties that come and go: a party receives on its days, and what it keeps after them."""
-        if not any(one.until or one.formerly for one in self.c.parties):
-            return {}
-        own = [one for one in self.c.parties if one.id == self.to.party]
-        inside = all(one.since <= self.day and (not one.until or self.day <= one.until) for one in own)
-        return {"party_days": YES if inside or self.right() else NO}
 
     def law(self, one):
         """Whether it reaches, and whether it is met. Only a text that its state adopted, and that is held, says so."""
@@ -73,10 +66,12 @@ class Reading(Acts):
             return NO
         if self.owns():
             return YES
-        if not project or not project.term.holds(self.day):
+        if not project or not project.access.holds(self.day):
             return NO
-        if self.member or (self.right() and self.to.party in project.participants):
-            return YES if self.to.party in project.participants else NO
+        if self.to.party in project.participants and (self.to.party in self.receiving() or self.right()):
+            return YES
+        if self.member:
+            return NO
         return max(map(self.covered, self.engagements()), default=NO)
 
     def engagements(self):
@@ -119,7 +114,8 @@ class Reading(Acts):
 
     def depends(self, used):
         """The ledgers an answer depends on: owners, recipient, the laws used; for an outsider all that may suspend."""
-        return {self.owner, *self.facts.owners, self.to.party, *used, *(() if self.member else self.c.members)}
+        suspending = () if self.member or self.c.suspension.by == "owner" else self.c.members
+        return {self.owner, *self.facts.owners, self.to.party, *used, *suspending}
 
     def stops(self, depends):
         """Suspension of all that would carry it, recall of the item or a part, freeze, openings owed, retirement."""
@@ -145,4 +141,6 @@ class Reading(Acts):
         """Who owns a part is a co-owner of the whole, unless its own act gave up control of the part."""
         if self.owner not in self.facts.owners or self.parts is None:
             return UNKNOWN if self.owner in self.facts.owners else NO
-        return NO if any(self.keepers(part) - set(self.facts.owners) for part in self.parts.values()) else YES
+        if any(self.keepers(part) - set(self.facts.owners) for part in self.parts.values()):
+            return NO
+        return self.approved() if self.c.releases.approval else YES

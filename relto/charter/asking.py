@@ -233,8 +233,8 @@ def _group(charter: Charter, given: dict[str, Any]) -> Answered:
     """Who stands behind the name of several states on a day."""
     name, day = given["group"], given["day"]
     clauses = tuple(one.clause for one in charter.groups if one.id == name)
-    if not clauses:
-        return Answered(answer="not known")
+    if not any(one.id == name and one.holds_on(day) for one in charter.groups):
+        return Answered(answer="not known", clauses=clauses)
     return Answered(answer=" ".join(expand([name], charter.groups, day)), clauses=clauses)
 
 

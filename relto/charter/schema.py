@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from relto.charter.draft import Reading
+from relto.charter.draft import Reading, test_schema
 from relto.charter.text import Map, Node, Reads, Schema
 from relto.errors import Malformed
 
@@ -26,7 +26,7 @@ SCHEMA: Final = "https://json-schema.org/draft/2020-12/schema"
 def schema() -> Schema:
     """The schema of a charter text, of whatever engine, for editors that read YAML as JSON."""
     whole = explored(lambda root: Reading(root, b"").charter())
-    return {"$schema": SCHEMA, "title": "A charter of relto", **whole}
+    return {"$schema": SCHEMA, "title": "A charter of relto", "$defs": {"test": test_schema()}, **whole}
 
 
 def explored(read: Callable[[Any], object]) -> Schema:

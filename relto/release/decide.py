@@ -55,7 +55,7 @@ def judge(
     before, fresh, last = (
         _run(case, before_law(case.charter)),
         _run(case, (FRESH,)),
-        _run(case, (OWNER, *rules_of(case.charter), *more)),
+        _run(case, (OWNER, *rules_of(case.charter, case.day), *more)),
     )
     laws = [of_law(case, jurisdiction) for jurisdiction in case.jurisdictions]
     said = [finding for one in laws for finding in one.findings]

@@ -17,6 +17,7 @@ from msgspec import UNSET
 from relto.charter import Charter, Limit
 from relto.charter import Test as Asked
 from relto.charter.model import later
+from relto.charter.text import Date
 from relto.law import UNKNOWN, Fact, Says, Three, all_of
 from relto.release.facts import FAR, SUFFICIENT, Case, clause_authority
 from relto.release.leaving import READS as RIGHTS_READ
@@ -34,8 +35,8 @@ class Tested(NamedTuple):
     ways: tuple[Way, ...] = ()
 
 
-def rules_of(charter: Charter) -> tuple[Rule, ...]:
-    """The conjuncts that this charter adds; none for one of engine 1."""
+def rules_of(charter: Charter, day: Date) -> tuple[Rule, ...]:
+    """The conjuncts that this charter adds on a day; none for one of engine 1."""
     if charter.engine == 1:
         return ()
     known = {one.id: one for one in charter.limits}
@@ -45,7 +46,7 @@ def rules_of(charter: Charter) -> tuple[Rule, ...]:
         else Rule(id=f"limit.{name}", reads=(), run=partial(_lost, name=name))
         for name in charter.releases.limits
     ]
-    if any(one.until or one.formerly for one in charter.parties):
+    if any(one.until or one.formerly or day < one.since for one in charter.parties):
         rights = RIGHTS_READ if keeps_access(charter) else ()
         rules.append(Rule(id="party_days", reads=("recipient.party", "item.owner", *rights), run=_party_days))
     if any(one.within for one in charter.projects):

@@ -29,6 +29,8 @@ def plain(node: Node) -> object:
 def wrong(value: object, rule: dict, where: str = "") -> list[str]:
     """What a validator of JSON Schema would say, for the words that the schema uses; every text is a string here."""
     found: list[str] = []
+    if "$ref" in rule:
+        rule = WHOLE["$defs"][rule["$ref"].removeprefix("#/$defs/")]
     if "anyOf" in rule:
         each = [wrong(value, one, where) for one in rule["anyOf"]]
         return [] if any(not one for one in each) else each[0]

@@ -426,7 +426,7 @@ class World:
                 )
                 for one in self.charter.members
             ),
-            confirm=3,
+            confirm=min(3, len(self.charter.members)),
             recall_days=14,
             **terms,
         )

@@ -88,7 +88,7 @@ class Kernel:
     ) -> None:
         self.register, self.charter, self.world = register, charter_of(register), world_of(register)
         self.day, self.date, self.asking, self.more, self.table = day, date_of(day), asking, tuple(more), rows
-        last = (OWNER, *rules_of(self.charter), *self.more)
+        last = (OWNER, *rules_of(self.charter, self.date), *self.more)
         first = before_law(self.charter)
         self.rules = {one.id: one for one in (*first, FRESH, *last)}
         usual = not asking.purpose
