@@ -400,6 +400,30 @@ class Recover(Act, frozen=True, kw_only=True, tag="recover"):
     reason: Text
 
 
+class Former(Shape, frozen=True, kw_only=True):
+    """How much of a party's ledger before it a new one takes over: so many entries, under this root."""
+
+    origin: Origin
+    size: Annotated[int, Meta(ge=1, le=2**53 - 1)]
+    root: Digest
+
+
+class Epoch(Act, frozen=True, kw_only=True, tag="epoch"):
+    """Entry 0 of a ledger with which a party goes on after another that forked or was lost.
+
+    inception: the party's, by which it is known; prev: the newest act of its key chain in what is taken over. The keys
+    are those to which that act committed, as in a recovery.
+    """
+
+    name: Line
+    address: Url
+    inception: ActId
+    former: Former
+    prev: ActId
+    keys: KeySet
+    reason: Text
+
+
 class Channel(Act, frozen=True, kw_only=True, tag="channel"):
     """A 32-byte tag key for one reader, sealed by HPKE to that reader's opening key.
 
@@ -732,19 +756,19 @@ class Evidence(Act, frozen=True, kw_only=True, tag="evidence"):
 
 
 AnyAct = (
-    Inception | Rotate | Recover | Channel | Introduce | Propose | Consent | Refuse | Return | Settle | Acknowledge
+    Inception | Rotate | Recover | Epoch | Channel | Introduce | Propose | Consent | Refuse | Return | Settle | Acknowledge
     | Adopt | Attest | Revoke | Roster | RegisterItem | Catalogue | Relabel | Retire | Disclose | Determine | Licence | Release
     | Receipt | Suspend | Lift | Recall | Answer | Withdraw | Dispute | Fork | Evidence
 )  # fmt: skip
 KINDS: dict[str, type[Act]] = {kind.__struct_config__.tag: kind for kind in get_args(AnyAct)}
-PARTY_CHAIN = (Inception, Rotate, Recover, Channel)
+PARTY_CHAIN = (Inception, Rotate, Recover, Epoch, Channel)
 
 # Who signs: root quorum, authority quorum, one officer of one of the offices, or the node's key and nobody else.
 ROOT, AUTHORITY, NODE = "root", "authority", "node"
 DISCLOSURE, LICENSING, REGISTRAR = frozenset({"disclosure"}), frozenset({"licensing"}), frozenset({"registrar"})
 SAFETY = frozenset({"safety"})
 SIGNERS: dict[str, str | frozenset[str]] = {
-    **dict.fromkeys(("inception", "rotate", "recover"), ROOT),
+    **dict.fromkeys(("inception", "rotate", "recover", "epoch"), ROOT),
     **dict.fromkeys(("consent", "refuse", "withdraw", "adopt"), AUTHORITY),
     **dict.fromkeys(("channel", "release", "receipt", "acknowledge", "settle", "disclose", "roster", "fork"), NODE),
     **dict.fromkeys(("introduce", "propose", "return", "register", "catalogue", "relabel", "retire"), DISCLOSURE),
@@ -759,7 +783,7 @@ SIGNERS: dict[str, str | frozenset[str]] = {
 # Kinds for all members. Where all of them may open it, the leaf carries the common tag, so that nobody can show it to
 # some members only: docs/decisions/0008-common-tag.md
 COMMON = frozenset({
-    "inception", "rotate", "recover", "channel", "introduce", "propose", "consent", "refuse", "return", "settle",
+    "inception", "rotate", "recover", "epoch", "channel", "introduce", "propose", "consent", "refuse", "return", "settle",
     "acknowledge", "adopt", "attest", "suspend", "lift", "withdraw", "dispute", "fork",
 })  # fmt: skip
 # Kinds that only take away: they count whatever charter they name.
@@ -769,7 +793,7 @@ DENIALS = frozenset({"suspend", "recall", "revoke", "dispute", "fork"})
 # one field of a kind.
 ADDED = {
     "catalogue": (2, ""), "register": (2, "restriction"), "relabel": (2, "restriction"),
-    "fork": (3, "shared"), "dispute": (3, "votes"), "acknowledge": (3, "doubts"),
+    "epoch": (3, ""), "fork": (3, "shared"), "dispute": (3, "votes"), "acknowledge": (3, "doubts"),
 }  # fmt: skip
 
 _decoder = msgspec.json.Decoder(AnyAct, strict=True)

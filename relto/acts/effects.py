@@ -29,6 +29,7 @@ from relto import law
 from relto.acts import act as a
 from relto.acts.doubt import fork_fault, freezes
 from relto.acts.envelope import satisfied
+from relto.acts.epochs import claims, fault, parts_of
 from relto.acts.grown import Listed, Map, Sorted, Trail
 from relto.acts.register import (
     AdoptedPack,
@@ -72,6 +73,7 @@ class Effects:
         self.awaited: Map[str, int] = Map()  # ids of acts, and items, that acts here name and nobody has shown yet
         self.missing: set[str] = set(slots.missing)
         self.doubles: list[str] = []  # ledgers that claim another's name
+        self.stops = {link.former: link.size for link in slots.links}  # of a ledger that another goes on after
         self.speakers = self._speakers()
         self.by_party = {party: scans[-1] for party, scans in sorted(self.speakers.items())}
         self.stated = Map(
@@ -80,7 +82,7 @@ class Effects:
         self.live = self._live()
         self.disputes: set[str] = set()  # those that count
         self._check_proofs()
-        self.freezes = freezes(self.live["fork"], slots.scans)
+        self.freezes = {o: one for o, one in freezes(self.live["fork"], slots.scans).items() if o not in self.stops}
         self.doubted: dict[str, str] = {}  # of `disputed`: what a fork, or a dispute of version 3, casts doubt on
         self.disputed = self._disputed()
         self.halted = self._halted()
@@ -245,27 +247,42 @@ class Effects:
         named: set[str] = set()
         for version in self.slots.versions:
             named |= {pin.id for pin in version.directory.parties}
-            for party, scan in version.ledgers.items():
-                found[party] += [scan] if scan not in found[party] else []
+            for party, ledger in version.ledgers.items():
+                found[party] += [scan for scan, _ in parts_of(ledger) if scan not in found[party]]
         for terms in self._agreed_terms():
             pins = [(member.party, member.origin, member.inception) for member in terms.members]
             for party, origin, inception in [*pins, (terms.party, terms.origin, terms.inception)]:
                 agreed = self.slots.ledger(origin, inception)
-                if party not in named and agreed is not None and agreed not in found[party]:
-                    found[party].append(agreed)
+                if party not in named and agreed is not None:
+                    found[party] += [scan for scan, _ in parts_of(agreed) if scan not in found[party]]
         named |= {party for party, scans in found.items() if scans}
+        waiting = self._waiting()
         for scan in (self.slots.scans[origin] for origin in sorted(self.slots.scans)):
             if scan.party is None or scan in found[scan.party]:
                 continue
-            if scan.party in named:
+            if scan.origin in waiting:
+                self.doubles.append(waiting[scan.origin])
+            elif scan.party in named:
                 self.doubles.append(f"{scan.origin} claims to be {scan.party}, and another ledger is named for it")
             elif found[scan.party]:
                 self.doubles.append(
                     f"two ledgers claim to be {scan.party}: {found[scan.party][0].origin}, {scan.origin}"
                 )
             else:
-                found[scan.party].append(scan)
+                found[scan.party] += [one for one, _ in parts_of(self.slots.lines[scan.origin])]
         return {party: scans for party, scans in found.items() if scans}
+
+    def _waiting(self) -> dict[str, str]:
+        """origin -> why a ledger that claims to go on after another does not speak, or not yet."""
+        found, slots = {}, self.slots
+        for link in claims(slots.scans):
+            if link in slots.links:
+                continue
+            party, why = slots.scans[link.later].party, fault(link, slots.scans)
+            told = slots.accepted_by(link, self.version)[0] if self.version and not why else ()
+            why = why or f"acknowledged so far by {', '.join(told) or 'no member'}"
+            found[link.later] = f"{party} begins {link.later} after {link.size} entries of {link.former}: {why}"
+        return found
 
     def _agreed_terms(self) -> Iterator[a.Engagement]:
         for one in sorted(self.slots.proposals.values(), key=lambda p: (p.subject, p.n)):
@@ -280,6 +297,8 @@ class Effects:
             for scan in self.speakers[party]:
                 for one in scan.stated:
                     why = self._inert(one)
+                    if one.index >= self.stops.get(one.origin, one.index + 1):
+                        why = "stands beyond what the ledger after it takes over"
                     if why:
                         self.reject(one, why)
                     else:
@@ -334,10 +353,15 @@ class Effects:
     def _own(self, one: Stated, id_: str, *kinds: type[a.Act]) -> Stated | None:
         """The same for what only the author of an act may do to it, later in the same ledger."""
         target = self._answered(one, id_, *kinds)
-        if target is not None and (target.origin != one.origin or target.index >= one.index):
+        if target is not None and not self._precedes(target, one):
             self.reject(one, f"is not about an earlier {kind_of(target.act)} of its own ledger")
             return None
         return target
+
+    def _precedes(self, target: Stated, one: Stated) -> bool:
+        """Whether an act stands before another among what one party said."""
+        (origin, at), (own, index) = self.slots.seat(target), self.slots.seat(one)
+        return origin == own and at < index and target.index < self.stops.get(target.origin, target.index + 1)
 
     # ---- denials ----------------------------------------------------------------------------------------------------
 
@@ -482,6 +506,15 @@ class Effects:
             found[party] |= {index for index in entries if not self.by_party[party].opened(index)}
         return {party: tuple(sorted(entries)) for party, entries in found.items() if entries}
 
+    def owed_before(self) -> dict[str, int]:
+        """party -> entries for this reader of its former ledgers that were never opened, as far as they were taken over."""
+        found: dict[str, int] = {}
+        for party, scans in self.speakers.items():
+            former = [scan for scan in scans[:-1] if scan.origin in self.stops]
+            count = sum(index < self.stops[scan.origin] for scan in former for index in scan.owed)
+            found |= {party: count} if count else {}
+        return found
+
     # ---- rights -----------------------------------------------------------------------------------------------------
 
     def _engagements(self) -> dict[str, EngagementState]:
@@ -587,7 +620,7 @@ class Effects:
     def _register_items(self) -> None:
         """A party registers items under its own name; label and retirement follow in the same ledger."""
         steps = [one for kind in ("register", "catalogue", "relabel", "retire") for one in self.live[kind]]
-        for one in sorted(steps, key=lambda s: (s.act.author, s.origin, s.index)):
+        for one in sorted(steps, key=lambda s: (s.act.author, self.slots.seat(s))):
             self._catalogued(one) if isinstance(one.act, a.Catalogue) else self._item(one)
 
     def _version(self, item: str, version: int) -> ItemState | None:

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from relto.acts import act as a
 from relto.acts.doubt import Freeze
 from relto.acts.effects import Effects
+from relto.acts.epochs import Link, claims, fault
 from relto.acts.register import PartyState, Register
 from relto.acts.scan import Entry, Scan
 from relto.acts.slots import Ballot, Slots, engagement_fault
@@ -66,7 +67,23 @@ def could_engage(register: Register, what: a.Engagement) -> str:
 
 
 def _derive(scans: Mapping[str, Scan], me: str, objects: Mapping[str, bytes], pin: str) -> Register:
-    return _register(Effects(Slots(scans, me, objects, pin).ran()))
+    return _register(Effects(_decided(scans, me, objects, pin)))
+
+
+def _decided(scans: Mapping[str, Scan], me: str, objects: Mapping[str, bytes], pin: str) -> Slots:
+    """Joint decisions, by ledgers of which some go on after others: each that is accepted may let another be accepted."""
+    slots = Slots(scans, me, objects, pin).ran()
+    open_ = [link for link in claims(scans) if not fault(link, scans)]
+    while more := next((link for link in open_ if _may_follow(link, slots) and slots.accepts(link)), None):
+        slots = Slots(scans, me, objects, pin, (*slots.links, more)).ran()
+    return slots
+
+
+def _may_follow(link: Link, slots: Slots) -> bool:
+    """Whether a ledger could go on after the last one that speaks for its party."""
+    first = slots.scans[link.former].inception
+    speaks = not isinstance(first, a.Epoch) or any(one.later == link.former for one in slots.links)
+    return speaks and all(one.former != link.former for one in slots.links)
 
 
 def _follow(register: Register, scans: Mapping[str, Scan], objects: Mapping[str, bytes]) -> Register | None:
@@ -74,6 +91,8 @@ def _follow(register: Register, scans: Mapping[str, Scan], objects: Mapping[str,
     before = register.kept
     if not isinstance(before, Effects) or scans.keys() != register.scans.keys():
         return None
+    if len(claims(scans)) > len(before.slots.links):
+        return None  # a ledger that waits may be accepted by what came
     if before.missing - {one for one in before.missing if one not in objects}:
         return None  # a text that was missing is here
     fresh = {
@@ -111,6 +130,7 @@ def _register(effects: Effects) -> Register:
         denials=effects.denials,
         evidence=effects.evidence.values(),
         owed=effects.owed(),
+        owed_before=effects.owed_before(),
         void=effects.void(),
         alarms=tuple(effects.alarms),
         freezes=effects.freezes,
@@ -138,6 +158,7 @@ def _parties(effects: Effects) -> dict[str, PartyState]:
     for party, scan in effects.by_party.items():
         assert scan.inception is not None
         freeze = effects.freezes.get(scan.origin)
+        line, before = effects.slots.place(scan.origin, 0)
         found[party] = PartyState(
             id=party,
             grade=named[party].grade if party in named else ("introduced" if party in introduced else "known"),
@@ -150,7 +171,7 @@ def _parties(effects: Effects) -> dict[str, PartyState]:
             chain=tuple(scan.chain),
             size=scan.size,
             seen=seen.get(scan.origin) if freeze is None or freeze.size is None else _sure(effects, freeze),
-            confirmed=reach.get(scan.origin, 0),
+            confirmed=max(0, reach.get(line, 0) - before),
             frozen=freeze.words if freeze is not None else "",
             frozen_at=freeze.size if freeze is not None else None,
             withdraws=leaving.get(party, ""),

@@ -274,6 +274,7 @@ class Register(Struct, frozen=True, kw_only=True):
     denials: frozenset[Denial]
     evidence: Sequence[EvidenceState]
     owed: Mapping[str, tuple[int, ...]]
+    owed_before: Mapping[str, int] = {}  # party -> entries of its former ledgers that are not open here
     void: Sequence[Void]
     alarms: tuple[str, ...]
     freezes: Mapping[str, Freeze] = {}  # by origin

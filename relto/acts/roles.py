@@ -32,7 +32,7 @@ _BOUND: Final = frozenset({"suspend", "lift"})
 
 def why_not(kind: str, role: Role, state: State) -> str:
     """Why an act of this kind by a party in this role cannot count; empty when it can."""
-    if kind == "inception":
+    if kind in {"inception", "epoch"}:
         return "it stands first in a ledger or not at all"
     if state == "founding":
         if kind in _ABOUT_LATER:

@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from msgspec import Struct, UnsetType
 
 from relto.acts import envelope as dsse
-from relto.acts.act import COMMON, PARTY_CHAIN, SIGNERS, Act, Inception, KeySet, Recover, Rotate, key_digest
+from relto.acts.act import COMMON, PARTY_CHAIN, SIGNERS, Act, Epoch, Inception, KeySet, Recover, Rotate, key_digest
 from relto.acts.grown import Map, Trail
 from relto.errors import Forged, Malformed
 from relto.ledger import Frontier, commit, is_tagged, leaf_hash, parse_leaf, tag_for
@@ -138,7 +138,7 @@ class Scan:
     def __init__(self, origin: str) -> None:
         self.origin = origin
         self.party: str | None = None
-        self.inception: Inception | None = None
+        self.inception: Inception | Epoch | None = None  # entry 0; an epoch goes on after another ledger (`epochs.py`)
         self.chain: list[KeySpan] = []
         self.stated: Trail[Stated] = Trail()
         self.void: Trail[Void] = Trail()
@@ -161,6 +161,11 @@ class Scan:
 
     @property
     def inception_id(self) -> str:
+        """The id by which its party is known: of its entry 0, or the one that an epoch repeats."""
+        return self.inception.inception if isinstance(self.inception, Epoch) else self.first_id
+
+    @property
+    def first_id(self) -> str:
         return self.chain[0].id if self.chain else ""
 
     @property
@@ -218,9 +223,9 @@ class Scan:
         if self.times.get(readers_of(act)) != time:
             self.times.push(readers_of(act), time)
         self.stated.push(Stated(act, id_, self.origin, one.index, time, signed, common_of(one)))
-        if isinstance(act, Inception):
+        if isinstance(act, Inception | Epoch):
             self.party, self.inception = act.author, act
-        if isinstance(act, Inception | Rotate | Recover):
+        if isinstance(act, Inception | Epoch | Rotate | Recover):
             self.chain.append(KeySpan(act.keys, one.index, id_))
 
     def _floor(self, act: Act) -> int:
@@ -235,9 +240,11 @@ class Scan:
             return "stands earlier in this ledger"
         if isinstance(act, PARTY_CHAIN) and not common_of(one):
             return UNTAGGED
-        if isinstance(act, Inception):
+        if isinstance(act, Inception | Epoch):
             if one.index != 0:
-                return "an inception stands first or not at all"
+                return f"an {kind_of(act)} stands first or not at all"
+            if isinstance(act, Epoch) and not _later(act.log, act.former.origin):
+                return "is for no later ledger of the same place"
             return "" if dsse.satisfied(signed, act.keys, "root") else "not signed by the root keys it names"
         if not self.chain:
             return "no inception before it"
@@ -265,6 +272,12 @@ class Scan:
         if isinstance(act, Rotate) and not dsse.satisfied(signed, before.keys, "root"):
             return "not signed by the old root keys"
         return ""
+
+
+def _later(origin: str, former: str) -> bool:
+    """Whether a ledger is another's successor by its name: the same host and partnership, a larger number."""
+    (place, _, number), (before, _, last) = origin.rpartition("/"), former.rpartition("/")
+    return place == before and int(number) > int(last)
 
 
 def kind_of(act: Act) -> str:

@@ -27,7 +27,7 @@ import bisect
 import copy
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from msgspec import Struct, UnsetType
@@ -36,6 +36,7 @@ from msgspec.structs import replace
 from relto import charter as charters
 from relto.acts import act as a
 from relto.acts.doubt import Doubt, Freeze, freezes, proven
+from relto.acts.epochs import Ledger, Line, Link, claims, lines
 from relto.acts.grown import Map, Trail
 from relto.acts.register import Proposal, SlotState, Vote, counting
 from relto.acts.scan import UNTAGGED, Scan, Stated, Void, kind_of
@@ -49,7 +50,7 @@ RIVALS_MAX = 16  # proposals of one author for one slot; what comes after them i
 
 Objects = Mapping[str, bytes]
 Slot = tuple[str, str, int, str]
-Ledgers = Mapping[str, Scan]  # party -> the ledger that speaks for it
+Ledgers = Mapping[str, Ledger]  # party -> the ledger that speaks for it, or several as one line
 Limits = Mapping[str, int]  # origin -> entries
 Texts = tuple[charters.Charter | None, charters.Parties | None]
 
@@ -131,8 +132,18 @@ class Slots:
     `follow` gives the same for more entries, and decides anew only what these may have changed.
     """
 
-    def __init__(self, scans: Mapping[str, Scan], me: str, objects: Mapping[str, bytes], pin: str = "") -> None:
+    def __init__(
+        self,
+        scans: Mapping[str, Scan],
+        me: str,
+        objects: Mapping[str, bytes],
+        pin: str = "",
+        links: Sequence[Link] = (),
+    ) -> None:
         self.scans, self.me, self.objects, self.pin = scans, me, objects, pin
+        self.links = tuple(links)  # which ledger goes on after which
+        self.lines = lines(scans, links)
+        self.real: dict[str, Stated] = {}  # acts that stand elsewhere than the slot rule reads them
         self.partnership = pin
         self.versions: list[Version] = []  # oldest first
         self.proposals: dict[str, Proposal] = {}
@@ -161,22 +172,47 @@ class Slots:
         self._reach: dict[tuple[object, ...], Mapping[str, int]] = {}
         self._reached: dict[tuple[str, str, tuple[str, ...]], Reach] = {}
         for origin in sorted(scans):
-            self._sort(scans[origin], scans[origin].stated)
+            self._sort(self.lines[origin], self._seated(scans[origin].stated))
         self._doubt()
         self.stated = self.stated.plus({one.id: one for origin in sorted(scans) for one in scans[origin].stated})
+
+    def _seated(self, stated: Iterable[Stated]) -> Iterator[Stated]:
+        """Acts at the places where the slot rule reads them; without those that no ledger took over."""
+        for one in stated:
+            line = self.lines[one.origin]
+            found = line.seat(one) if isinstance(line, Line) else one
+            if found is None:
+                continue
+            if found is not one:
+                self.real[one.id] = one
+            yield found
+
+    def seat(self, one: Stated) -> tuple[str, int]:
+        """The place of an act among all that its party said."""
+        line = self.lines[one.origin]
+        return (line.origin, line.offset(one.origin) + one.index) if isinstance(line, Line) else (one.origin, one.index)
+
+    def place(self, origin: str, size: int) -> tuple[str, int]:
+        """A size of a ledger as a size of the line that it belongs to."""
+        line = self.lines[origin]
+        if not isinstance(line, Line):
+            return origin, size
+        stop = next(stop for scan, stop in line.parts if scan.origin == origin)
+        return line.origin, line.offset(origin) + (size if stop is None else min(size, stop))
 
     def follow(self, scans: Mapping[str, Scan], fresh: Mapping[str, Sequence[Stated]], objects: Objects) -> Slots:
         """The same for ledgers that have grown by what is in `fresh`, by origin. The ledgers held are the same."""
         if self._casts_doubt(fresh):
-            return Slots(scans, self.me, objects, self.pin).ran()
+            return Slots(scans, self.me, objects, self.pin, self.links).ran()
         other = copy.copy(self)
         other.scans, other.objects = scans, objects
+        other.lines, other.real = lines(scans, self.links), dict(self.real)
         other._judged, other._reach, other._reached = {}, {}, {key: _again(one) for key, one in self._reached.items()}
         other.stated = self.stated.plus({one.id: one for more in fresh.values() for one in more})
         joint = [one for more in fresh.values() for one in more if one.common or isinstance(one.act, JOINT)]
         crossed = any(origin in self.ahead and scans[origin].size >= self.ahead[origin] for origin in scans)
         if not joint and not crossed:
-            other.versions = [_moved(version, scans) for version in self.versions]
+            other.versions = [_moved(version, other.lines) for version in self.versions]
             return other
         other.versions, other.void, other.alarms, other.missing = [], [], [], set()
         other.partnership = self.pin
@@ -186,13 +222,13 @@ class Slots:
         other.slots, other.notices = defaultdict(Trail, self.slots), defaultdict(Trail, self.notices)
         other.closed, other.ahead = dict(self.closed), {}
         for origin, more in fresh.items():
-            other._sort(scans[origin], more)
+            other._sort(other.lines[origin], other._seated(more))
         for one in joint:
             other._reopen(one)
         other.run()
         other.ahead = other._named_ahead()
         if [one.id for one in other.versions] != [one.id for one in self.versions]:
-            return Slots(scans, self.me, objects, self.pin).ran()
+            return Slots(scans, self.me, objects, self.pin, self.links).ran()
         return other
 
     def _casts_doubt(self, fresh: Mapping[str, Sequence[Stated]]) -> bool:
@@ -203,12 +239,14 @@ class Slots:
 
     def _doubt(self) -> None:
         """Proofs and disputes that all members can see, as far as every entry before them is open."""
-        self.freezes = freezes(self.proofs, self.scans)
+        settled = {link.former for link in self.links}
+        self.freezes = {o: one for o, one in freezes(self.proofs, self.scans).items() if o not in settled}
         proofs = proven(self.proofs, self.scans)
         found = [
-            Doubt(act=one.act, said=_said_at(*proofs[origin]), author=one.author, of=origin, since=one.size)
+            Doubt(act=one.act, said=_said_at(*proofs[origin]), author=one.author, of=of, since=since)
             for origin, one in sorted(self.freezes.items())
             if one.size is not None
+            for of, since in [self.place(origin, one.size)]
         ]
         for one in self.disputes:
             assert isinstance(one.act, a.Dispute)
@@ -242,7 +280,7 @@ class Slots:
         self.run()
         return self
 
-    def _sort(self, scan: Scan, stated: Iterable[Stated]) -> None:
+    def _sort(self, scan: Ledger, stated: Iterable[Stated]) -> None:
         """What a ledger says jointly, up to its first entry that is owed to this reader."""
         for one in stated:
             if isinstance(one.act, a.Settle):
@@ -258,7 +296,7 @@ class Slots:
             if not one.common:
                 # Members could be shown different ones; an outsider's acknowledge before it knows them does no harm.
                 if isinstance(one.act, a.Consent | a.Refuse | a.Propose):
-                    self.refused = self.refused.plus(Void(one.origin, one.index, one.id, kind_of(one.act), UNTAGGED))
+                    self.refused = self.refused.plus(self._void(one, UNTAGGED))
             elif isinstance(one.act, a.Fork):
                 self.proofs.append(one)
             elif isinstance(one.act, a.Dispute) and one.act.votes is True:
@@ -273,7 +311,11 @@ class Slots:
                     self.slots[_slot(one.act)] = rivals.plus(one)
                 else:
                     why = f"is one of more than {RIVALS_MAX} proposals of its author for one slot"
-                    self.refused = self.refused.plus(Void(one.origin, one.index, one.id, "propose", why))
+                    self.refused = self.refused.plus(self._void(one, why))
+
+    def _void(self, one: Stated, why: str) -> Void:
+        at = self.real.get(one.id, one)
+        return Void(at.origin, at.index, at.id, kind_of(at.act), why)
 
     def run(self) -> None:
         self.void += self.refused
@@ -323,10 +365,15 @@ class Slots:
         found = {pin.id: self.ledger(pin.origin, pin.inception) for pin in directory.parties}
         return {party: scan for party, scan in found.items() if scan is not None}
 
-    def ledger(self, origin: str, inception: str) -> Scan | None:
-        """The ledger of this name when it begins with this inception; another one under the same name is not it."""
-        scan = self.scans.get(origin)
-        return scan if scan is not None and scan.inception_id == inception else None
+    def ledger(self, origin: str, inception: str) -> Ledger | None:
+        """The ledger of this name when it begins with this inception; another one under the same name is not it.
+
+        One that goes on after another is known by its party's inception, once it speaks.
+        """
+        scan = self.lines.get(origin)
+        if scan is None or scan.inception_id != inception:
+            return None
+        return None if isinstance(scan, Scan) and isinstance(scan.inception, a.Epoch) else scan
 
     def _texts(self, one: Stated) -> Texts:
         what = one.act.what if isinstance(one.act, a.Propose) else None
@@ -545,7 +592,8 @@ class Slots:
     def _tally(self, ballot: Ballot, rivals: tuple[str, ...], *, exclusive: bool) -> Proposal:
         act, id_ = ballot.act, ballot.one.id
         settled = self._settled(id_, ballot)
-        base = Proposal(id=id_, subject=act.subject, n=act.n, stated=ballot.one, state="open", settled=settled)
+        stated = self.real.get(id_, ballot.one)
+        base = Proposal(id=id_, subject=act.subject, n=act.n, stated=stated, state="open", settled=settled)
         if ballot.fault or ballot.waits:
             state: SlotState = "void" if ballot.fault else "open"
             return replace(base, state=state, why=ballot.fault or ballot.waits)
@@ -572,14 +620,14 @@ class Slots:
         )
 
     def _vote(self, party: str, one: Said, ballot: Ballot) -> Vote:
-        doubts = self._doubts(one, ballot)
+        doubts, at = self._doubts(one, ballot), self.real.get(one.stated.id, one.stated)
         return Vote(
             party=party,
             vote="consent" if one.consent else "refuse",
             voice=one.voice,
-            act=one.stated.id,
-            origin=one.stated.origin,
-            index=one.stated.index,
+            act=at.id,
+            origin=at.origin,
+            index=at.index,
             confirmed=self._holds(one.stated, self.kept(ballot, doubts) if doubts else self.confirmed(ballot)),
             void=one.void,
             silent=one.silent,
@@ -592,7 +640,7 @@ class Slots:
     def _holds(self, one: Stated, reach: Mapping[str, int]) -> bool:
         return one.index < reach.get(one.origin, 0)
 
-    def _said(self, scan: Scan, rivals: tuple[str, ...], *, exclusive: bool) -> list[Said]:
+    def _said(self, scan: Ledger, rivals: tuple[str, ...], *, exclusive: bool) -> list[Said]:
         """One ledger's votes on the proposals of one slot, in order, each with why it is void: V1, V2, V3, deadline.
 
         Only what stands before a vote in the same ledger bears on it, and the view that it cites; so a verdict, once
@@ -656,7 +704,7 @@ class Slots:
             return "comes after an own consent, which is irrevocable"
         return ""
 
-    def _blocked(self, one: Said, scan: Scan, bound: Iterable[str]) -> str:
+    def _blocked(self, one: Said, scan: Ledger, bound: Iterable[str]) -> str:
         """V3. bound: the proposals that it consented to, or let pass in silence."""
         act = one.stated.act
         assert isinstance(act, a.Consent)
@@ -665,14 +713,15 @@ class Slots:
             return ""
         return "another proposal of this slot has this party's consent and was not dead in what it had seen"
 
-    def _dead_in_view(self, proposal: str, scan: Scan, index: int, sight: str | UnsetType) -> bool:
+    def _dead_in_view(self, proposal: str, scan: Ledger, index: int, sight: str | UnsetType) -> bool:
         """Whether a proposal was dead as far as an own acknowledge that stands before this vote had seen."""
         cited = self.stated.get(sight) if isinstance(sight, str) else None
-        counts = cited is not None and cited.common and cited.origin == scan.origin and cited.index < index
+        at = self.seat(cited) if cited is not None else ("", 0)
+        counts = cited is not None and cited.common and at[0] == scan.origin and at[1] < index
         if cited is None or not counts or not isinstance(cited.act, a.Acknowledge):
             return False
         ballot = self.ballots[proposal]
-        reach = self.confirmed(ballot, {**self._heads(cited), scan.origin: cited.index})
+        reach = self.confirmed(ballot, {**self._heads(cited), scan.origin: at[1]})
         rivals = tuple(one.id for one in self._rivals(_slot(ballot.act)))
         # Consents are left out: without V3 too many of them stand here. That can only let the proposal live longer.
         voices: dict[str, Voice] = {}
@@ -682,7 +731,7 @@ class Slots:
                     voices.setdefault(party, one.voice)
         return ballot.outcome(voices) == "dead"
 
-    def _events(self, scan: Scan, rivals: tuple[str, ...]) -> list[Said]:
+    def _events(self, scan: Ledger, rivals: tuple[str, ...]) -> list[Said]:
         """Votes and passed deadlines in the order of the ledger; at one index the deadline comes first."""
         found: list[tuple[int, int, str, Said]] = []
         for proposal in rivals:
@@ -700,7 +749,7 @@ class Slots:
                 found.append((one.index, 1, proposal, said))
         return [said for _, _, _, said in sorted(found, key=lambda item: item[:3])]
 
-    def _late(self, scan: Scan, ballot: Ballot) -> Stated | None:
+    def _late(self, scan: Ledger, ballot: Ballot) -> Stated | None:
         """The first entry for all members by which this ledger has passed the deadline."""
         by = ballot.act.by
         if isinstance(by, UnsetType) or ballot.waits:
@@ -743,7 +792,7 @@ class Slots:
             self._reach[key] = {o: sorted(s, reverse=True)[w - 1] for o, s in sizes.items() if 0 < w <= len(s)}
         return self._reach[key]
 
-    def _acknowledged(self, scan: Scan, ballot: Ballot, limits: Limits | None) -> Mapping[str, int]:
+    def _acknowledged(self, scan: Ledger, ballot: Ballot, limits: Limits | None) -> Mapping[str, int]:
         """What one member's ledger acknowledges; of itself, all of it."""
         if limits is None and self._freeze(scan, ballot):
             return {**self._unaware(scan, ballot, (), self._counting(scan, ballot))[0], scan.origin: scan.readable}
@@ -769,7 +818,7 @@ class Slots:
 
     # ---- doubt --------------------------------------------------------------------------------------------------
 
-    def _freeze(self, scan: Scan, ballot: Ballot) -> tuple[Doubt, ...]:
+    def _freeze(self, scan: Ledger, ballot: Ballot) -> tuple[Doubt, ...]:
         """Of a ledger. What decides without a charter (a founding) does so before anybody can doubt it."""
         if ballot.charter is None:
             return ()
@@ -789,13 +838,13 @@ class Slots:
 
     def _frozen(self, ballot: Ballot) -> str:
         """A proposal above the place where its ledger froze is decided by nobody, unless enough had it before."""
-        scan = self.scans[ballot.one.origin]
+        scan = self.lines[ballot.one.origin]
         doubts = tuple(one for one in self._freeze(scan, ballot) if one.covers(ballot.one))
         if not doubts or self._holds(ballot.one, self.kept(ballot, doubts)):
             return ""
         return f"stands where the ledger of {ballot.act.author} is frozen"
 
-    def _counting(self, scan: Scan, ballot: Ballot) -> int:
+    def _counting(self, scan: Ledger, ballot: Ballot) -> int:
         """Up to where the acknowledges of a frozen ledger still count: where it froze, or what enough others had."""
         doubts = self._freeze(scan, ballot)
         return max(min(one.since for one in doubts), self.kept(ballot, doubts).get(scan.origin, 0))
@@ -819,7 +868,7 @@ class Slots:
         return self._reach[key]
 
     def _unaware(
-        self, scan: Scan, ballot: Ballot, doubts: tuple[Doubt, ...], stop: int
+        self, scan: Ledger, ballot: Ballot, doubts: tuple[Doubt, ...], stop: int
     ) -> tuple[Mapping[str, int], bool]:
         """What one ledger's acknowledges before `stop` vouch for until they know of one of these; and whether they do."""
         best: dict[str, int] = {}
@@ -851,7 +900,7 @@ class Slots:
         """One that is not open to all who confirm would confirm for some of them only."""
         return ack.act.partnership == ballot.partnership and not hidden_from(ack.act, ballot.confirmers)
 
-    def _read(self, scan: Scan, ballot: Ballot) -> Reach:
+    def _read(self, scan: Ledger, ballot: Ballot) -> Reach:
         """The same of all its acknowledges, each read once; those that name more than is held wait for it."""
         key = (scan.origin, ballot.partnership, ballot.confirmers)
         found = self._reached.setdefault(key, Reach(0, {}, {}))
@@ -869,7 +918,7 @@ class Slots:
             owed = {one.origin: min(one.entries, default=0) for one in ack.act.owed}
             for head in ack.act.heads if self._counts(ack, ballot) else ():
                 held = self.scans.get(head.origin)
-                if held is None or head.origin == scan.origin:
+                if held is None or self.place(head.origin, 0)[0] == scan.origin:
                     continue
                 counted = min(head.size, owed.get(head.origin, head.size))
                 if head.size > held.size:
@@ -881,10 +930,10 @@ class Slots:
                 self.ahead[origin] = min(self.ahead.get(origin, heads[0][0]), heads[0][0])
         return found
 
-    @staticmethod
-    def _vouch(found: Reach, held: Scan, size: int, counted: int, root: str) -> None:
-        if counted > found.best.get(held.origin, 0) and _is_root(held, size, root):
-            found.best[held.origin] = counted
+    def _vouch(self, found: Reach, held: Scan, size: int, counted: int, root: str) -> None:
+        origin, reached = self.place(held.origin, counted)
+        if reached > found.best.get(origin, 0) and _is_root(held, size, root):
+            found.best[origin] = reached
 
     def _heads(self, ack: Stated) -> dict[str, int]:
         """origin -> entries that an acknowledge vouches for: its root is the reader's own, and none of them is owed.
@@ -893,11 +942,12 @@ class Slots:
         """
         assert isinstance(ack.act, a.Acknowledge)
         owed = {one.origin: min(one.entries, default=0) for one in ack.act.owed}
-        found = {}
+        found: dict[str, int] = {}
         for head in ack.act.heads:
             scan = self.scans.get(head.origin)
             if scan is not None and _is_root(scan, head.size, head.root):
-                found[head.origin] = min(head.size, owed.get(head.origin, head.size))
+                origin, size = self.place(head.origin, min(head.size, owed.get(head.origin, head.size)))
+                found[origin] = max(size, found.get(origin, 0))
         return found
 
     # ---- an outsider's way ------------------------------------------------------------------------------------------
@@ -958,6 +1008,50 @@ class Slots:
             won += [ballot.one] if state == "in_force" else []
         return won
 
+    # ---- a party that goes on in another ledger ------------------------------------------------------------------
+
+    def accepted_by(self, link: Link, version: Version) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Members whose ledgers acknowledge a later ledger before any other after the same; and which of these had
+        acknowledged no more of the former than it takes over, on this reader's branch."""
+        rivals = {one.later for one in claims(self.scans) if one.former == link.former}
+        author = self.scans[link.later].party
+        told, clean = [], []
+        for party in version.charter.members:
+            scan = version.ledgers.get(party)
+            if party == author or scan is None:
+                continue
+            more = False
+            for ack in self.acks[scan.origin]:
+                if ack.index >= scan.readable or ack.act.partnership != self.partnership:
+                    continue
+                assert isinstance(ack.act, a.Acknowledge)
+                heads = {head.origin: head for head in ack.act.heads}
+                old, new = heads.get(link.former), rivals & heads.keys()
+                former = self.scans[link.former]
+                if new:
+                    head = heads.get(link.later)
+                    if head is not None and head.size and _is_root(self.scans[link.later], head.size, head.root):
+                        told.append(party)
+                        clean += [] if more else [party]
+                    break
+                if old is not None and old.size > link.size:
+                    # Of another branch than this reader's it says nothing here; until that is known it might.
+                    own = former.root_at(old.size)
+                    more = more or own is None or own.hex() == old.root
+        return tuple(told), tuple(clean)
+
+    def accepts(self, link: Link) -> bool:
+        """Whether a ledger goes on after another: under some charter w members say so, its own among them, and too few
+        are left that could have confirmed what it leaves out. Who holds no charter goes by the keys."""
+        author = self.scans[link.later].party
+        for version in self.versions:
+            members = version.charter.members
+            told, clean = self.accepted_by(link, version)
+            w, own = self.quorum(members, version.charter.confirm), author in members
+            if len(told) + own >= w and (len(members) - len(clean) < w or members == (author,)):
+                return True
+        return not self.versions
+
     # ---- what does not count ----------------------------------------------------------------------------------------
 
     def _set_aside(self) -> None:
@@ -975,7 +1069,7 @@ class Slots:
                 void = {vote.act: vote.void for vote in proposal.votes if not vote.silent}
                 why = void.get(one.id, "") if one.act.author in proposal.voters else "has no vote on it"
                 if why:
-                    self.void.append(Void(one.origin, one.index, one.id, kind_of(one.act), why))
+                    self.void.append(self._void(one, why))
 
 
 def day_of(time: int) -> str:
@@ -1004,7 +1098,7 @@ def _again(reach: Reach) -> Reach:
     return Reach(reach.read, dict(reach.best), {origin: heads[:] for origin, heads in reach.ahead.items() if heads})
 
 
-def _moved(version: Version, scans: Mapping[str, Scan]) -> Version:
+def _moved(version: Version, scans: Mapping[str, Ledger]) -> Version:
     """The same version with its ledgers as far as they are read now."""
     return replace(version, ledgers={party: scans[scan.origin] for party, scan in version.ledgers.items()})
 

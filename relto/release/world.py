@@ -180,7 +180,7 @@ class World:
         return self.register.halted.get(name, "")
 
     def _owed(self, name: str) -> int:
-        return len(self.register.owed.get(name, ()))
+        return len(self.register.owed.get(name, ())) + self.register.owed_before.get(name, 0)
 
     def _work(self, project: str) -> tuple[Proposal, ...]:
         """The acts in force that began, changed or ended a project, by number."""

@@ -169,6 +169,17 @@ TRIES: dict[str, Callable[[Tried], str]] = {
     "inception": lambda t: t.say("inception", name="x", address="http://x.example", keys=t.me.keys.public()),
     "rotate": _rotate,
     "recover": _recover,
+    "epoch": lambda t: t.say(
+        "epoch",
+        v=3,
+        name="x",
+        address="http://x.example",
+        inception=t.me.inception,
+        former=acts.Former(origin=t.me.origin, size=1, root="0" * 64),
+        prev=t.me.inception,
+        keys=t.me.keys.public(),
+        reason="x",
+    ),
     "channel": lambda t: t.say("channel", reader="arda", inception=t.kit.arda.inception, sealed=bytes(48)),
     "introduce": lambda t: t.say(
         "introduce",
@@ -252,6 +263,7 @@ EFFECTS: dict[str, Callable[[acts.Register, str, str], bool]] = {
     "inception": lambda r, p, i: False,
     "rotate": lambda r, p, i: r.parties[p].chain[-1].id == i,
     "recover": lambda r, p, i: r.parties[p].chain[-1].id == i,
+    "epoch": lambda r, p, i: False,
     "channel": lambda r, p, i: i in r.stated,
     "introduce": lambda r, p, i: r.parties["gum"].grade == "introduced",
     "propose": lambda r, p, i: (

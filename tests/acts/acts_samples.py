@@ -56,6 +56,19 @@ FIELDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "inception": ({"name": "Arda", "address": "http://arda.example", "keys": Keys("arda").public()},) * 2,
     "rotate": ({"prev": ONE, "keys": Keys("arda", 1).public()},) * 2,
     "recover": ({"prev": ONE, "keys": Keys("arda", 1).public(), "reason": "lost"},) * 2,
+    "epoch": (
+        {
+            "log": "arda.example/lamp/1",
+            "name": "Arda",
+            "address": "http://arda.example",
+            "inception": TWO,
+            "former": acts.Former(origin="arda.example/lamp/0", size=7, root=SIX),
+            "prev": ONE,
+            "keys": Keys("arda", 1).public(),
+            "reason": "forked",
+        },
+    )
+    * 2,
     "channel": ({"reader": "bree", "inception": TWO, "sealed": bytes(range(48))},) * 2,
     "introduce": (
         {

@@ -137,6 +137,21 @@ MUTANTS = [
         "tests/acts/test_acts_doubt.py::test_what_a_forked_ledger_acknowledges_afterwards_confirms_nothing",
     ),
     (
+        "P2", "a new ledger leaves out what was confirmed", "acts/slots.py",
+        "(len(members) - len(clean) < w or members == (author,))", "True",
+        "tests/acts/test_acts_epochs.py::test_nobody_leaves_out_what_the_members_had_confirmed",
+    ),
+    (
+        "P4", "any root key begins a ledger", "acts/epochs.py",
+        "    if not shown <= set(promised.digests) or act.keys.root.threshold < promised.threshold:\n", "    if False:\n",
+        "tests/acts/test_acts_epochs.py::test_what_does_not_follow_speaks_for_nobody",
+    ),
+    (
+        "P6", "a ledger that nobody acknowledged speaks", "acts/slots.py",
+        "            if len(told) + own >= w and", "            if",
+        "tests/acts/test_acts_epochs.py::test_a_ledger_goes_on_when_the_members_acknowledge_it",
+    ),
+    (
         "P12", "an act has a second spelling", "acts/act.py",
         "    if write(act) != payload:\n", "    if False:\n",
         "tests/acts/test_acts_format.py",

@@ -88,6 +88,7 @@ SHAPES = {
     "officer": acts.Officer,
     "log key": acts.LogKey,
     "shared part": acts.Shared,
+    "former ledger": acts.Former,
     "access key": kinds.AccessPublic,
 }
 
