@@ -247,6 +247,17 @@ def _freshness(charter: Charter, given: dict[str, Any]) -> Answered:
     return Answered(answer=f"{hours} hours{asks}", clauses=(clause,))
 
 
+def _carried(charter: Charter, given: dict[str, Any]) -> Answered:
+    """How long and how often a carried key for a label with these levels opens; `no` where no clause allows one."""
+    found = charter.carried_key([_level(one) for one in given["levels"]])
+    if found is None:
+        return Answered(answer="no")
+    days, times = (
+        f"{n} {word}{'s' if n > 1 else ''}" for n, word in ((found.days, "day"), (found.openings, "opening"))
+    )
+    return Answered(answer=f"{days}, {times}", clauses=(found.clause,))
+
+
 def _project(charter: Charter, given: dict[str, Any]) -> Answered:
     """Who takes part in a project on a day; `does not run` outside its term."""
     one = charter.project(given["project"])
@@ -307,6 +318,7 @@ _KINDS: Final[Mapping[str, Callable[[Charter, dict[str, Any]], Answered]]] = {
     "hold": _hold,
     "group": _group,
     "freshness": _freshness,
+    "carried": _carried,
     "project": _project,
     "area": _area,
     "share": _share,
@@ -321,7 +333,7 @@ KINDS: Final = tuple(_KINDS)
 _LISTS: Final = (
     *("parties", "pillars", "areas", "projects", "purposes", "decisions", "freshness", "approvals", "jurisdictions"),
     *("groups", "instruments", "admission", "windows", "candidates", "grades", "attributes", "suspended_votes"),
-    *("layers", "limits", "background", "exits"),
+    *("layers", "limits", "background", "exits", "carried_keys"),
 )
 _SINGLE: Final = ("aim", "standing", "suspension", "on_suspend", "releases", "withdrawal", "equivalence")
 STRUCK: Final = "struck-out"

@@ -392,6 +392,7 @@ _NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
     "hold": ("level", "in"),
     "group": ("group", "day"),
     "freshness": ("party",),
+    "carried": ("levels",),
     "project": ("project", "day"),
     "area": ("area",),
     "share": ("party", "project", "of"),

@@ -88,6 +88,7 @@ class _Lint:
         yield from self.decisions()
         yield from self.releases()
         yield from self.freshness()
+        yield from self.carried_keys()
         yield from self.jurisdictions()
         yield from self.labels()
         yield from self.groups()
@@ -283,6 +284,11 @@ class _Lint:
         if not any(not one.parties and not one.levels for one in self.charter.freshness):
             words = "no limit holds for every ledger and every label: a view of any age would do"
             yield error(self.root.at("freshness"), words, hint="add `{ledgers: all, limit: 7 days, …}`")
+
+    def carried_keys(self) -> Iterator[Problem]:
+        for one, entry in zip(self.charter.carried_keys, self.entries("carried_keys"), strict=True):
+            for node, level in zip(_items(entry.at("levels")), one.levels, strict=False):
+                yield from self.level(node, level.system, level.level)
 
     def jurisdictions(self) -> Iterator[Problem]:
         for one, entry in zip(self.charter.jurisdictions, self.entries("jurisdictions"), strict=True):

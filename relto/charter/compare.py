@@ -293,6 +293,11 @@ def _freshness(one: m.Freshness, _: Charter) -> str:
     return f"The sight of {whose}{what} is {hours} hours old at most{asked}."
 
 
+def _carried(one: m.CarriedKey, _: Charter) -> str:
+    days, times = (f"{n} {word}{'s' if n > 1 else ''}" for n, word in ((one.days, "day"), (one.openings, "opening")))
+    return f"A key for {_list(one.levels, 'or')} and below may be carried to a device, for {days} and {times} at most."
+
+
 def _duty(one: m.Duty, _: Charter, *, kept: bool = False) -> str:
     lasts = f"for {one.lasts} after it" if one.lasts else "without end"
     got = one.access
@@ -361,6 +366,7 @@ _WORDS: Final[Mapping[type, Callable[[Any, Charter], str]]] = {
     m.Limit: _limit,
     m.Background: _background,
     m.Freshness: _freshness,
+    m.CarriedKey: _carried,
     m.Approval: lambda one, _: f"To {one.act} takes {one.officers} officer{'s' if one.officers > 1 else ''}.",
     m.Jurisdiction: lambda one, _: f"The law of {one.id} counts as {one.adopter} adopts it.",
     m.Instrument: lambda one, _: (

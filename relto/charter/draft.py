@@ -26,6 +26,7 @@ from relto.charter.model import (
     Background,
     Basis,
     Candidate,
+    CarriedKey,
     Charter,
     Clause,
     Contribution,
@@ -105,6 +106,8 @@ PARTS_MAX, VOTES_MAX = 1_000_000, 1000  # of a share, of a party's weight
 OFFICERS_MAX = 9
 K_MAX = 64
 DAYS_MAX = 3660
+CARRIED_DAYS_MAX = 366
+OPENINGS_MAX = 1000
 
 T = TypeVar("T")
 
@@ -125,7 +128,7 @@ SECTIONS: Final = (  # what an amendment may touch
     *("charter", "title", "engine", "confirm", "purpose", "standing", "parties", "pillars", "areas", "projects"),
     *("purposes", "decisions", "suspension", "on_suspend", "releases", "freshness", "approvals", "jurisdictions"),
     *("labels", "groups", "instruments", "admission", "withdrawal", "windows", "candidates", "grades", "attributes"),
-    *("suspended_votes", "layers", "limits", "background", "exits"),
+    *("suspended_votes", "layers", "limits", "background", "exits", "carried_keys"),
 )
 
 
@@ -200,6 +203,9 @@ class Reading:
             admission=self.each("admission", self.criterion, ENTRIES_MAX),
             withdrawal=self.one("withdrawal", self.withdrawal),
             exits=self.each("exits", self.exit, ENTRIES_MAX) if self.newer(root, "exits") else (),
+            carried_keys=self.each("carried_keys", self.carried_key, ENTRIES_MAX)
+            if self.newer(root, "carried_keys", since=3)
+            else (),
             windows=self.each("windows", self.window, ENTRIES_MAX),
             candidates=self.each("candidates", self.candidate, ENTRIES_MAX),
             clauses=(),
@@ -476,6 +482,18 @@ class Reading:
             levels=entry.take("levels", list_of(_level, least=1), ()),
             limit_ms=limit_ms,
             ask_first=entry.take("ask_first", flag, default=False),
+            **c,
+        )
+
+    def carried_key(self, entry: Map, of: str) -> CarriedKey:
+        c = self.common(entry, of)
+        lasts = entry.take("lasts", amount("days"))
+        if not 0 < lasts.number <= CARRIED_DAYS_MAX:
+            raise entry.at("lasts").refuse(f"a carried key lasts between one day and {CARRIED_DAYS_MAX}")
+        return CarriedKey(
+            levels=entry.take("levels", list_of(_level, least=1)),
+            days=lasts.number,
+            openings=entry.take("openings", from_to(1, OPENINGS_MAX)),
             **c,
         )
 

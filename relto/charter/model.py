@@ -295,6 +295,17 @@ class Freshness(Entry, frozen=True, kw_only=True):
     ask_first: bool = False
 
 
+class CarriedKey(Entry, frozen=True, kw_only=True):
+    """A key may be carried to a device that no network reaches, for labels with none but these levels and lower ones.
+
+    days, openings: how long such a key lasts, and how often it opens, at most.
+    """
+
+    levels: tuple[Level, ...]
+    days: int
+    openings: int
+
+
 class Approval(Entry, frozen=True, kw_only=True):
     act: OfficerAct
     officers: int
@@ -551,6 +562,7 @@ class Charter(msgspec.Struct, frozen=True, kw_only=True):
     limits: tuple[Limit, ...] = ()
     background: tuple[Background, ...] | None = None  # None: the charter asks for no list
     exits: tuple[Exit, ...] = ()
+    carried_keys: tuple[CarriedKey, ...] = ()
     clauses: tuple[Clause, ...]
     digest: bytes
 
@@ -683,6 +695,19 @@ class Charter(msgspec.Struct, frozen=True, kw_only=True):
         """The clause that wants them asked; empty when none does."""
         held = tuple(levels)
         return next((one.clause for one in self.freshness if one.ask_first and self._fits(one, held, None)), "")
+
+    def carried_key(self, levels: Iterable[Level]) -> CarriedKey | None:
+        """The first clause by which a key for such a label may be carried; None when no clause allows it."""
+        held, systems = tuple(levels), self.equivalence.by_name
+
+        def below(level: Level, ceiling: Level) -> bool:
+            known = level.system == ceiling.system and level.system in systems
+            return known and systems[level.system].at_most(level.level, ceiling.level) == "yes"
+
+        def covers(one: CarriedKey) -> bool:
+            return all(any(below(level, ceiling) for ceiling in one.levels) for level in held)
+
+        return next((one for one in self.carried_keys if covers(one)), None)
 
     def _fits(self, one: Freshness, held: tuple[Level, ...], party: str | None) -> bool:
         if party is not None and one.parties and party not in one.parties:

@@ -51,6 +51,8 @@ def add(commands: Any) -> None:
     opening.add_argument("--purpose", default="evaluation")
     opening.add_argument("--place", default="", metavar="CODE")
     opening.add_argument("--evidence", metavar="FILE", help="keep the release and its proof there")
+    opening.add_argument("--grant", action="append", default=[], metavar="KEY",
+                         help="a carried key, of each owner that is needed; no network")  # fmt: skip
     opening.add_argument("--unsigned", action="store_true", help="take what other software sealed and no owner signed")
     opening.set_defaults(call=_open)
     verify = common(
@@ -214,6 +216,10 @@ def _open(options: argparse.Namespace) -> int:
     if source.is_file() and has_parts(source):
         return _open_parts(options, source)
     progress = _progress if sys.stderr.isatty() and not options.json else None
+    if options.grant:
+        from relto.cli.grants import opened as opened_by_hand
+
+        return opened_by_hand(options, source, progress)
     opened, answer, package = open_package(
         node_dir(options),
         source,

@@ -43,6 +43,7 @@ Govern
 Hand over
   seal FILE --item I -o F.tdf · open F.tdf -o FILE · verify ANYTHING
   release record WHO ITEM --method oral|visual|physical · release present|note|list   what is told, shown, handed over
+  grant ask F.tdf -o REQ | issue REQ -o KEY | list | tell   keys by hand, for a device that no network reaches
   release refusals · release refusal ID   what key access refused, why, and what would change it today
 Run
   node init|invite|join|serve|doctor|backup|restore|recover · bundle export|import
@@ -68,6 +69,7 @@ MODULES = {
     "withdrawals": "withdrawal",
     "files": "seal open verify",
     "releases": "release",
+    "grants": "grant",
     "keyaccess": "client",
     "packages": "package recall",
     "ledgers": "ledger",

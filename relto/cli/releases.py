@@ -16,6 +16,7 @@ from relto.errors import Malformed, NotFound, Refused
 from relto.node import journal, records, views
 from relto.node.asking import item_name
 from relto.node.desk import desk
+from relto.node.granting import limit_of, time_text
 from relto.node.home import open_node
 from relto.node.node import Node
 from relto.node.officer import fields
@@ -162,10 +163,25 @@ def _list(options: argparse.Namespace) -> int:
     node = open_node(node_dir(options))
     register = node.register
     rows = [views.release_view(register, one) for one in register.releases.values()]
-    rows = [{**row, "method": register.releases[row["id"]].terms.method} for row in rows]
+    terms = {row["id"]: register.releases[row["id"]].terms for row in rows}
+    limits = {id_: limit_of(one) for id_, one in terms.items()}
+    rows = [
+        {
+            **row,
+            "method": terms[row["id"]].method,
+            "out_of_reach_until": time_text(limit.until) if (limit := limits[row["id"]]) else None,
+        }
+        for row in rows
+    ]
     lines = table(
-        [(row["id"][:16], row["by"], row["item"], row["organisation"], row["method"], row["purpose"]) for row in rows],
-        ("release", "by", "item", "to", "method", "purpose"),
+        [
+            (
+                *(row["id"][:16], row["by"], row["item"], row["organisation"], row["method"], row["purpose"]),
+                f"out of reach until {row['out_of_reach_until'][:10]}" if row["out_of_reach_until"] else "",
+            )
+            for row in rows
+        ],
+        ("release", "by", "item", "to", "method", "purpose", ""),
     )
     emit(views.listing(register, node.clock(), rows), as_json=options.json, lines=lines)
     return 0

@@ -401,6 +401,15 @@ def _sealed(path: Path, trust: Trust) -> Verdict:
                 "who made it",
             ],
         )
+    if cover.what in {"key-request", "carried-key"}:
+        opens = (
+            "`relto grant issue` of the owner" if cover.what == "key-request" else "`relto open --grant` on the device"
+        )
+        return Verdict(
+            is_=outside,
+            proves=[f"it has the form of a {cover.what.replace('-', ' ')}"],
+            not_=[f"that it is whole, who made it and for which package: only {opens} can open it"],
+        )
     if node is None or node.keys is None or key_name(node.keys.opening.public) != cover.key:
         return Verdict(
             is_=outside,

@@ -34,6 +34,7 @@ from relto.errors import Fatal, Malformed, NotFound, Refused, ReltoError, Unavai
 from relto.ledger import encode_bundle, is_servable, parse_path
 from relto.node import authzen, carried, clients, hearing, keyaccess, login, records, releasing, shelf
 from relto.node.desk import note_backup, note_package, recipient_of
+from relto.node.granting import grant_asked
 from relto.node.held import texts_of
 from relto.node.node import Node
 from relto.node.peers import OPENINGS_MAX, PROBLEM_MAX, Openings
@@ -115,6 +116,7 @@ class Service:
                     ("packed", self.packed),
                     ("record", self.record),
                     ("note", self.note),
+                    ("grant", self.grant),
                     ("publish", self.publish),
                     ("client", self.client),
                     ("client-gone", self.client_gone),
@@ -411,7 +413,7 @@ class Service:
         release = str(body.get("release", ""))
         if len(release) != 64 or set(release) - set("0123456789abcdef"):
             raise Malformed("not the id of a release", where="release")
-        await run_in_threadpool(self.node.opened, release)
+        await run_in_threadpool(self.node.opened, release, int(body.get("times", 1)))
         self.wake.set()
         return JSONResponse({"release": release})
 
@@ -523,6 +525,9 @@ class Service:
         body = await read_json(request)
         notes = {str(name): str(value) for name, value in dict(body["notes"]).items()}
         return JSONResponse({"subject": await run_in_threadpool(records.note, self.node, str(body["subject"]), notes)})
+
+    async def grant(self, request: Request) -> Response:
+        return JSONResponse(await run_in_threadpool(grant_asked, self.node, await read_json(request), self.hear))
 
     async def publish(self, request: Request) -> Response:
         return JSONResponse({"note": (await self.published()).decode()})

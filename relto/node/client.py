@@ -28,7 +28,7 @@ from relto.node.home import open_node, trusted
 from relto.node.node import Node
 from relto.node.peers import call, exchange, http_client
 from relto.node.sealing import check_label
-from relto.node.tokens import build_proof
+from relto.node.tokens import Device, build_proof
 from relto.package import KeyAccess, Opened, Package, Policy, access, open_sealed, read
 from relto.package.parts import Window, read_parts
 from relto.store.objects import write_durably
@@ -161,11 +161,16 @@ class Client:
             ),
         )
 
-    def opened(self, release: str) -> None:
-        """Hands the release over to the own node, which fetches it and writes the receipt."""
-        self._post("/api/v1/opened", {"release": release})
+    def present_carried(self, audience: str, item: str, purpose: str, place: str, device: Device, until: int) -> str:
+        """A presentation that travels by hand. Raises: Refused, NotFound, Unavailable."""
+        asked = {"audience": audience, "item": item, "purpose": purpose, "place": place, "until": until}
+        return str(self._post("/api/v1/presentations", asked | {"device": msgspec.to_builtins(device)})["presentation"])
 
-    def _post(self, path: str, values: dict[str, str]) -> dict[str, Any]:
+    def opened(self, release: str, times: int = 1) -> None:
+        """Hands the release over to the own node, which fetches it and writes the receipt. times: opened in all."""
+        self._post("/api/v1/opened", {"release": release, "times": times})
+
+    def _post(self, path: str, values: dict[str, Any]) -> dict[str, Any]:
         """One call of the own node, with the session and proof of its key."""
         url, token = self.session.url + path, self.session.token
         now = int(time.time())

@@ -11,13 +11,14 @@ from typing import Any
 from msgspec import UNSET
 
 from relto import acts
+from relto.node.granting import Limit, limit_of, time_text
 from relto.node.node import Node
 
 
 def custody(node: Node, item: str, package: str = "") -> list[dict[str, Any]]:
     """The releases of an item (or of one package of it, by policy digest), oldest first.
 
-    stage: unfetched, received, opened, disputed; then what an order to return or destroy has come to.
+    stage: unfetched, received, opened, disputed, or until when a carried key is out of reach; then what an order to return or destroy has come to.
     """
     register = node.register
     found = []
@@ -40,7 +41,8 @@ def custody(node: Node, item: str, package: str = "") -> list[dict[str, Any]]:
                 "purpose": terms.purpose,
                 "place": terms.place,
                 "legacy_client": terms.legacy_client,
-                "stage": _stage(receipts),
+                "stage": _stage(receipts, limit := limit_of(terms)),
+                "out_of_reach_until": time_text(limit.until) if limit else None,
                 "orders": [
                     {"because": one.because, "order": one.order, "by": one.by, "answers": [a[2] for a in one.answers]}
                     for one in orders
@@ -50,10 +52,14 @@ def custody(node: Node, item: str, package: str = "") -> list[dict[str, Any]]:
     return found
 
 
-def _stage(receipts: list[acts.Act]) -> str:
+def _stage(receipts: list[acts.Act], limit: Limit | None) -> str:
     known = [one for one in receipts if isinstance(one, acts.Receipt)]
     if any(one.outcome == "disputed" for one in known):
         return "disputed"
+    if limit is not None:
+        # Nothing that anybody says now stops this key before its day.
+        opened = sum(one.opened for one in known)
+        return f"out of reach until {time_text(limit.until)[:10]}, opened {opened} of {limit.openings}"
     if any(one.opened for one in known):
         return "opened"
     return "received" if known else "unfetched"

@@ -55,6 +55,7 @@ class Desk(Protocol):
     def note_backup(self, at: int, size: int, key: str) -> None: ...
     def record(self, asked: dict[str, Any]) -> dict[str, Any]: ...
     def note(self, subject: str, notes: dict[str, str]) -> str: ...
+    def grant(self, request: Path, out: Path, openings: int, days: int, *, dry_run: bool) -> dict[str, Any]: ...
 
 
 def desk(directory: Path) -> Desk:
@@ -130,6 +131,13 @@ class Direct:
     def note(self, subject: str, notes: dict[str, str]) -> str:
         with self._node() as node:
             return records.note(node, subject, notes)
+
+    def grant(self, request: Path, out: Path, openings: int, days: int, *, dry_run: bool) -> dict[str, Any]:
+        """A key for a device: decided, and written when it is permitted."""
+        from relto.node.granting import grant
+
+        with self._node() as node:
+            return grant(node, request, out, openings=openings, days=days, dry_run=dry_run)
 
     def publish(self) -> bytes:
         """The checkpoint of the present head as others may have it."""
@@ -239,6 +247,10 @@ class Served:
 
     def note(self, subject: str, notes: dict[str, str]) -> str:
         return str(self._call("note", {"subject": subject, "notes": notes})["subject"])
+
+    def grant(self, request: Path, out: Path, openings: int, days: int, *, dry_run: bool) -> dict[str, Any]:
+        body = {"request": str(request), "out": str(out), "openings": openings, "days": days, "dry_run": dry_run}
+        return dict(self._call("grant", body))
 
     def publish(self) -> bytes:
         return str(self._call("publish", {})["note"]).encode()

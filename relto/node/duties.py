@@ -5,13 +5,14 @@ A node never acknowledges what it has not durably stored, and never acknowledges
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from relto import acts
+from relto.charter.draft import OPENINGS_MAX
 from relto.errors import Forged, NotFound, Unavailable
 from relto.ledger import Verifier, parse_note
 from relto.node import joining
@@ -66,34 +67,39 @@ class Duties(Author):
     def _receive(self) -> None:
         """A receipt for each release to our people: it matches what we vouched for, or it is disputed.
 
-        One more when the package opened.
+        One more for each time that the package opened, as far as its person's client has told.
         """
-        opened = {str(row[0]) for row in self.store.query("SELECT release FROM opened")}
+        opened = Counter(str(row[0])[:64] for row in self.store.query("SELECT release FROM opened"))
         for release in list(self.register.releases.values()):
             if release.terms.to.party != self.me or release.party == self.me:
                 continue
             mine = [self.register.stated[act].act for party, act, _ in release.receipts if party == self.me]
-            told = any(isinstance(one, acts.Receipt) and one.opened for one in mine)
-            if mine and (told or release.act not in opened):
+            told = sum(isinstance(one, acts.Receipt) and one.opened for one in mine)
+            if mine and told >= opened[release.act]:
                 continue
             rows = self.store.query("SELECT class FROM vouched WHERE pseudonym = $1", (release.terms.person,))
             matches = msgspec.json.encode(release.terms.to, order="sorted") in {bytes(row[0]) for row in rows}
-            why: str | UnsetType = UNSET if matches else "this node vouched for no such person or class"
-            self.write(
-                self.draft(
-                    "receipt",
-                    release=release.act,
-                    outcome="matches" if matches else "disputed",
-                    opened=release.act in opened,
-                    why=why,
+            for number in range(told + 1, max(told + 1, opened[release.act]) + 1):
+                # A number beside the later ones: equal acts of one moment would be one act.
+                again: str | UnsetType = f"opening {number}" if number > 1 else UNSET
+                why = again if matches else "this node vouched for no such person or class"
+                self.write(
+                    self.draft(
+                        "receipt",
+                        release=release.act,
+                        outcome="matches" if matches else "disputed",
+                        opened=release.act in opened,
+                        why=why,
+                    )
                 )
-            )
 
-    def opened(self, release: str) -> None:
-        """The own person's client says that the package of this release opened."""
-        self.store.execute(
-            "INSERT INTO opened (release, at) VALUES ($1, $2) ON CONFLICT DO NOTHING", (release, self.clock())
-        )
+    def opened(self, release: str, times: int = 1) -> None:
+        """The own person's client says that the package of this release opened, so many times in all."""
+        for number in range(1, min(times, OPENINGS_MAX) + 1):
+            self.store.execute(
+                "INSERT INTO opened (release, at) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+                (release if number == 1 else f"{release}:{number}", self.clock()),
+            )
 
     def _settle(self) -> None:
         """Each member tells the outsider bound by a proposal how it came out."""

@@ -14,13 +14,13 @@ import secrets
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from relto.errors import Malformed, NotFound, Refused
 from relto.node.node import Node
 from relto.node.people import class_bytes, person
 from relto.node.presented import use_once
-from relto.node.tokens import Presentation, issue_presentation, verify_proof
+from relto.node.tokens import PRESENTATION_S, Device, Presentation, issue_carried, issue_presentation, verify_proof
 
 SESSION_S = 8 * 3600
 LOOPBACK = ("127.0.0.1", "::1")
@@ -39,6 +39,8 @@ class Asked(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     item: str
     purpose: str
     place: str
+    device: Device | UnsetType = UNSET  # of a presentation that travels by hand
+    until: int = 0  # and when that is over, in seconds
 
 
 class Sessions:
@@ -130,7 +132,8 @@ def proven(node: Node, sessions: Sessions, authorization: str, dpop: str, url: s
 def present(node: Node, sessions: Sessions, authorization: str, dpop: str, url: str, body: bytes) -> dict[str, Any]:
     """A presentation of the logged-in person for one other node, five minutes, bound to the proven key.
 
-    It is kept, so that a release can be checked against it.
+    With a device it is one that travels by hand, until the time asked for, bound to that device's key. It is kept, so
+    that a release can be checked against it.
 
     Raises: Refused, Malformed, NotFound.
     """
@@ -157,7 +160,12 @@ def present(node: Node, sessions: Sessions, authorization: str, dpop: str, url: 
             jkt=session.jkt,
             now=now,
             random=node.random,
+            lifetime=PRESENTATION_S if asked.device is UNSET else asked.until - now,
         )
+        if asked.device is UNSET:
+            token = issue_presentation(made, node.keys.vouch)
+        else:
+            token = issue_carried(made, asked.device, node.keys.vouch)
         node.store.execute(
             "INSERT INTO vouched (jti, pseudonym, audience, class, item, at) VALUES ($1, $2, $3, $4, $5, $6)",
             (
@@ -169,4 +177,4 @@ def present(node: Node, sessions: Sessions, authorization: str, dpop: str, url: 
                 node.clock(),
             ),
         )
-        return {"presentation": issue_presentation(made, node.keys.vouch), "expires": made.exp}
+        return {"presentation": token, "expires": made.exp}

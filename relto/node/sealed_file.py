@@ -7,7 +7,7 @@
         uint32 ‖ signature of the manifest, empty where nobody signs
         the sections, in that order
 
-A bundle for a partner and a backup are both this file. Any chunk can be opened alone, so a large section is never held
+A bundle for a partner, a backup, and a key that is carried to a device are all this file. Any chunk can be opened alone, so a large section is never held
 in memory, and a cut file is known by its length before anything is believed. To the byte: spec/carried.md.
 """
 
@@ -39,7 +39,7 @@ FILE_MAX: Final = 1 << 40
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,127}(/[a-z0-9][a-z0-9._-]{0,127}){0,7}")
 
-What = Literal["bundle", "backup"]
+What = Literal["bundle", "backup", "key-request", "carried-key"]
 Source = bytes | Path
 
 

@@ -37,7 +37,9 @@ PROOF_S: Final = 60
 SKEW_S: Final = 5
 TOKEN_MAX: Final = 16 * 1024
 
+CARRIED_S_MAX: Final = 366 * 86400
 PRESENTATION_TYPE: Final = "relto-presentation+jwt"
+CARRIED_TYPE: Final = "relto-carried+jwt"
 REQUEST_TYPE: Final = "relto-request+jwt"
 PROOF_TYPE: Final = "dpop+jwt"
 SCHEME: Final = "Relto "
@@ -220,6 +222,46 @@ def check_presentation(held: Presentation, *, issuer: str, audience: str, now: i
     """
     _for(held.iss, held.aud, issuer, audience, "presentation")
     _timely(held.iat, held.exp, now, PRESENTATION_S, "presentation")
+
+
+class Device(_Claims, frozen=True, kw_only=True):
+    """For which device, which package, how often and until when (its `exp`) a person asks.
+
+    key: SHA-256 in hex over the device's opening key. package: hex digest of the policy string.
+    """
+
+    key: Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
+    package: Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
+    openings: Annotated[int, Meta(ge=1, le=1000)]
+
+
+class CarriedPresentation(Presentation, frozen=True, kw_only=True):
+    """A presentation that travels by hand. It is bound to a device's opening key, which alone the answer is sealed to,
+    and is of another type than one that a client sends: neither passes for the other."""
+
+    device: Device
+
+
+def issue_carried(presentation: Presentation, device: Device, vouch: Signer) -> str:
+    """Sign what a presentation says, for a device. Raises: Refused for one that lasts too long."""
+    if not 0 < presentation.exp - presentation.iat <= CARRIED_S_MAX:
+        raise Refused(f"a key is carried for at most {CARRIED_S_MAX // 86400} days")
+    fields = {name: getattr(presentation, name) for name in Presentation.__struct_fields__}
+    return _signed(CARRIED_TYPE, CarriedPresentation(**fields, device=device), vouch)
+
+
+def issuer_of_carried(token: str) -> str:
+    """As `issuer_of_presentation`."""
+    return _issuer(token, CARRIED_TYPE, "carried presentation")
+
+
+def verify_carried(token: str, key: PublicKey, *, issuer: str, audience: str, now: int) -> CarriedPresentation:
+    """A carried presentation by the party whose vouch key this is, for this node, not yet over."""
+    what = "carried presentation"
+    held = _read(_verified(token, CARRIED_TYPE, key, what), CarriedPresentation, what)
+    _for(held.iss, held.aud, issuer, audience, what)
+    _timely(held.iat, held.exp, now, CARRIED_S_MAX, what)
+    return held
 
 
 def _for(iss: str, aud: str, issuer: str, audience: str, what: str) -> None:
