@@ -43,6 +43,9 @@ def add(node: Any) -> None:
     back.add_argument(
         "--bundle", action="append", default=[], metavar="FILE", help="the word of a partner that no network reaches"
     )
+    back.add_argument(
+        "--proof", action="append", default=[], metavar="FILE", help="a recipient's proof of an entry of this ledger"
+    )
     back.add_argument("--reason", default="", metavar="TEXT", help="why, as it will be read later")
     back.set_defaults(call=_recover)
 
@@ -114,7 +117,8 @@ def _restore(options: argparse.Namespace) -> int:
 
 def _recover(options: argparse.Namespace) -> int:
     step = desk(node_dir(options)).recover(
-        dict.fromkeys(options.without, options.reason), [Path(one).absolute() for one in options.bundle]
+        dict.fromkeys(options.without, options.reason),
+        [Path(one).absolute() for one in (*options.bundle, *options.proof)],
     )
     emit(msgspec.to_builtins(step), as_json=options.json, lines=_lines(step))
     return 0 if step.done else EXIT_UNDETERMINED
@@ -126,4 +130,6 @@ def _lines(step: Step) -> list[str]:
     found += [f"{party}: recorded as unreachable" for party in step.without]
     if step.refilled:
         found.append(f"{step.refilled} entries came back from partners")
+    for one in step.lost:
+        found += [one.words, f"  do: {one.next}"]
     return [*found, f"{step.size} entries; " + ("not recovering" if step.done else f"recovering: {step.problem}")]

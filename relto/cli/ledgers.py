@@ -13,7 +13,7 @@ import msgspec
 from relto import acts
 from relto.cli.main import common, emit, node_dir
 from relto.cli.show import table
-from relto.errors import EXIT_ERROR, EXIT_UNDETERMINED, Malformed, NotFound, Refused
+from relto.errors import EXIT_ERROR, EXIT_UNDETERMINED, Malformed, NotFound, Refused, Unavailable
 from relto.ledger import Policy, leaf_hash, parse_leaf, parse_policy
 from relto.ledger.policy import POLICY_MAX
 from relto.node import checking, officer, views
@@ -230,7 +230,7 @@ def _proof(options: argparse.Namespace) -> int:
     stated = node.register.act(options.act)
     if stated.origin == node.origin:
         # A copy without keys has what was published before it was made.
-        with contextlib.suppress(Refused):
+        with contextlib.suppress(Refused, Unavailable):
             desk(node_dir(options)).publish()
     proof = node.proof(stated.index, stated.origin)
     if not options.closed:
@@ -266,7 +266,7 @@ def _export(options: argparse.Namespace) -> int:
     node = open_node(directory)
     party = options.party or node.me
     if party == node.me:
-        with contextlib.suppress(Refused):  # as above
+        with contextlib.suppress(Refused, Unavailable):  # as above
             desk(directory).publish()
     size, count = checking.export_tiles(node, party, Path(options.out))
     emit(

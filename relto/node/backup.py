@@ -11,6 +11,7 @@ A node that is restored is behind what its partners saw. It says so to itself be
 
 from __future__ import annotations
 
+import datetime as dt
 import shutil
 import sqlite3
 import tempfile
@@ -165,7 +166,7 @@ def restore(file: Path, directory: Path, key: OpeningKey, *, clock: Callable[[],
                 raise Malformed("the database in this backup is not the one that it states", where=str(file))
             store.execute(
                 "INSERT INTO recovering (origin, since, why) VALUES ($1, $2, $3) ON CONFLICT (origin) DO NOTHING",
-                (says.origin, clock(), f"restored from a backup of {says.size} entries"),
+                (says.origin, clock(), f"restored from a backup of {says.size} entries, made {_utc(says.at)}"),
             )
         # Last: a directory without settings is no node, so a restore that was cut off never signs anything.
         write_durably(directory / settings.FILE, held.read(settings.FILE), 0o644)
@@ -176,6 +177,10 @@ def restore(file: Path, directory: Path, key: OpeningKey, *, clock: Callable[[],
         _clear(directory)
         raise
     return says
+
+
+def _utc(at: int) -> str:
+    return dt.datetime.fromtimestamp(at / 1000, dt.UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def _write_sections(held: Sealed, directory: Path) -> None:

@@ -31,7 +31,7 @@ from relto.node.duties import AHEAD_MS_MAX
 from relto.node.held import Pinned, texts_of
 from relto.node.mirror import Delivered
 from relto.node.node import Node
-from relto.node.recovery import YourEntry, Yours
+from relto.node.said import YourEntry, Yours
 from relto.node.sealed_file import Sealed, Source
 from relto.package import read
 

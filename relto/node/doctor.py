@@ -21,7 +21,7 @@ from relto import acts
 from relto.errors import NotFound, ReltoError
 from relto.keys import PublicKey
 from relto.ledger import verify_log
-from relto.node import backup, sealed_file
+from relto.node import backup, lost, sealed_file
 from relto.node import config as settings
 from relto.node.config import Config
 from relto.node.desk import Served
@@ -243,6 +243,8 @@ def _ledger(node: Node) -> Iterator[Finding]:
             words=f"recovering, signs nothing: {node.recovering}",
             fix="`relto node recover` says what is missing",
         )
+        for one in node.lost({}):
+            yield Finding(check="ledger", level="warn" if one.why == "unseen" else "bad", words=one.words, fix=one.next)
     keys = node.register.scans[node.origin].keys
     assert keys is not None
     report = verify_log(node.store, node.origin, log_verifier(node.origin, keys))
@@ -253,6 +255,10 @@ def _ledger(node: Node) -> Iterator[Finding]:
     rows = node.store.query("SELECT at, party, why FROM recoveries WHERE size < 0 ORDER BY at")
     for at, party, why in rows:
         yield Finding(check="ledger", level="warn", words=f"it came back on {day_of(at)} without asking {party}: {why}")
+    for at, why in node.store.query(
+        "SELECT min(at), why FROM recoveries WHERE size >= 0 GROUP BY why ORDER BY min(at)"
+    ):
+        yield Finding(check="ledger", level="warn", words=f"it came back on {day_of(at)}: {why}", fix=lost.AFTERWARDS)
 
 
 def _partners(node: Node) -> Iterator[Finding]:

@@ -20,10 +20,10 @@ import msgspec
 
 from relto.errors import Forged, Malformed, Refused, ReltoError, Unavailable
 from relto.ledger import bundles_of, parse_bundle
-from relto.node import recovery
+from relto.node import lost, recovery
 from relto.node.mirror import OPENINGS_BYTES_MAX
 from relto.node.node import Delivered, Node, Pinned
-from relto.node.recovery import YourEntries, YourEntry, Yours
+from relto.node.said import YourEntries, YourEntry, Yours
 from relto.node.tokens import sign_request
 from relto.node.watch import standings
 from relto.node.witness import PREFIX, TEXT_TYPE, Answer
@@ -274,10 +274,15 @@ def recover_all(
     ca: str = "",
     files: Sequence[Path] = (),
 ) -> recovery.Step:
-    """One round of coming back, with every pinned party asked; files: bundles of those that no network reaches."""
+    """One round of coming back, with every pinned party asked.
+
+    files: bundles of those that no network reaches, and proofs of own entries that recipients hold.
+    """
     from relto.node.carried import open_witness
 
-    carried: dict[str, recovery.Witness] = dict(open_witness(node, file) for file in files)
+    proofs = [file for file in files if lost.is_proof(file)]
+    carried: dict[str, recovery.Witness] = dict(open_witness(node, file) for file in files if file not in proofs)
+    carried |= node.open_proofs(proofs)
     own = client or http_client(ca)
     try:
         asked = {party: HttpPeer(node, one, own) for party, one in node.peers().items() if party not in carried}

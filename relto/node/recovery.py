@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Final, Protocol
 
 from msgspec import Struct
@@ -26,40 +27,12 @@ from relto.errors import Forged, Malformed, ReltoError, Unavailable
 from relto.keys import verify_ed25519
 from relto.ledger import Checkpoint, Head, Opening, Verifier, add_openings, extend_mirror, largest_seen, open_checkpoint
 from relto.node.duties import Duties
-from relto.node.held import log_verifier
+from relto.node.held import log_verifier, post_quantum
+from relto.node.lost import Lost, ProofWitness, closed, open_proofs, unseen, unserved
+from relto.node.said import Heard, YourEntries, YourEntry, Yours
 
 YOURS_MAX: Final = 500  # entries of somebody's own ledger in one answer
 UNREACHABLE: Final = -1  # instead of a size: an operator's word that a party cannot be asked
-
-
-class Heard(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What another party acknowledged of the asking ledger, with that ledger's own signature over it."""
-
-    party: str
-    size: int
-    root: str
-    signature: bytes
-
-
-class Yours(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a party holds of the asking ledger: its newest checkpoint, and what it heard that others hold."""
-
-    note: bytes | None = None
-    heard: tuple[Heard, ...] = ()
-
-
-class YourEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An entry of the asking ledger; salt and envelope when the answering party may open it."""
-
-    index: int
-    leaf: bytes
-    salt: bytes | None = None
-    envelope: bytes | None = None
-
-
-class YourEntries(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    entries: tuple[YourEntry, ...]
-    more: int | None = None
 
 
 class Witness(Protocol):
@@ -80,6 +53,7 @@ class Step(Struct, frozen=True, kw_only=True):
     refilled: int = 0
     missing: tuple[int, ...] = ()  # own entries that nobody could open
     problem: str = ""  # why it cannot go on by itself
+    lost: tuple[Lost, ...] = ()  # what did not come back, from when, and what to do
 
 
 class Recovery(Duties):
@@ -159,8 +133,9 @@ class Recovery(Duties):
             problem = self._problem(answers, excused, missing)
         except Forged as error:
             refilled, missing, problem = 0, (), error.message
+        gone = self.lost(answers, missing)
         if not problem:
-            self._finish(answers)
+            self._finish(answers, gone)
         return Step(
             done=not problem,
             size=self._own_head().size,
@@ -170,7 +145,47 @@ class Recovery(Duties):
             refilled=refilled,
             missing=missing,
             problem=problem,
+            lost=gone,
         )
+
+    def lost(self, answers: Mapping[str, Yours], missing: Sequence[int] | None = None) -> tuple[Lost, ...]:
+        """What of this ledger is known, or must be feared, not to come back.
+
+        answers: of those that were asked in this round; the acknowledgements in mirrored ledgers count besides.
+        """
+        size = self._own_head().size
+        heard = [
+            Heard(party=party, size=seen.size, root=seen.root, signature=seen.signature)
+            for party, (_, ack) in self.register.acks.items()
+            for seen in ack.heads
+            if seen.origin == self.origin
+        ]
+        seen = {one.party: one.size for one in self._heard({**answers, "": Yours(heard=tuple(heard))})}
+        shown = 0
+        for party, one in answers.items():
+            if one.note is not None:
+                with contextlib.suppress(Forged, Malformed):  # then it is nobody's word, and said elsewhere
+                    held, at = self._opened_note(one.note)
+                    seen[party], shown = max(seen.get(party, 0), held), max(shown, at)
+        written = {one.index: one.act.at for one in self.held_entries(self.origin) if one.act is not None}
+        last = max(written.values(), default=None)
+        began = self.recovering_since()
+        gone = [*closed(self._closed() if missing is None else missing, written), *unserved(size, seen, (last, began))]
+        if self.recovering:
+            gone.append(unseen(max([size, *seen.values()]), (max(shown, last or 0) or None, began)))
+        return tuple(gone)
+
+    def open_proofs(self, files: Sequence[Path]) -> dict[str, ProofWitness]:
+        """Recipients' proofs of own entries. Raises: as `relto.node.lost.open_proofs`."""
+        return open_proofs(files, self._own_verifier())
+
+    def _opened_note(self, note: bytes) -> tuple[int, int]:
+        """The size of an own checkpoint, and when it was published (ms; 0 where it does not say)."""
+        keys = self.register.scans[self.origin].keys
+        assert keys is not None
+        second = post_quantum(self.origin, keys)
+        opened = open_checkpoint(note, self._own_verifier(), [] if second is None else [second])
+        return opened.checkpoint.size, max((one.at * 1000 for one in opened.cosigned), default=0)
 
     def _problem(self, answers: Mapping[str, Yours], excused: Sequence[str], missing: Sequence[int]) -> str:
         """Why it cannot sign yet, or an empty text. Raises: Forged (a fork)."""
@@ -234,14 +249,21 @@ class Recovery(Duties):
             for party, one in answers.items()
             if one.note is not None
         }
-        for party, (size, note) in sorted(sizes.items(), key=lambda row: (-row[1][0], row[0])):
-            start = self._own_head().size
-            if size <= start:
-                break
-            try:
-                self._take_back(note, start, partners[party].your_entries(start, size))
-            except (Forged, Malformed, Unavailable) as error:
-                silent[party] = error.message  # what it served does not lead to what it holds: another may do better
+        moved = True
+        while moved:
+            # Once more when something came: a recipient's proof holds one entry, and is of use behind a partner's.
+            moved = False
+            for party, (size, note) in sorted(sizes.items(), key=lambda row: (-row[1][0], row[0])):
+                start = self._own_head().size
+                if size <= start:
+                    break
+                try:
+                    self._take_back(note, start, partners[party].your_entries(start, size))
+                except (Forged, Malformed, Unavailable) as error:
+                    silent[party] = error.message  # it does not lead to what it holds: another may do better
+                else:
+                    moved = True
+                    silent.pop(party, None)
         return self._own_head().size - before
 
     def _take_back(self, note: bytes, start: int, entries: Sequence[YourEntry]) -> None:
@@ -278,15 +300,16 @@ class Recovery(Duties):
         self._log, self._register = None, None
         self._read_log(self.origin)
 
-    def _finish(self, answers: Mapping[str, Yours]) -> None:
+    def _finish(self, answers: Mapping[str, Yours], gone: Sequence[Lost]) -> None:
         """The state ends; who said what is kept. Then readers whose tag keys were lost get new ones."""
+        why = "; ".join([self.recovering, *(one.words for one in gone)])
         with self.lock:
             with self.store.transaction("recovered"):
                 for party, one in sorted(answers.items()):
                     size = open_checkpoint(one.note, self._own_verifier()).checkpoint.size if one.note else 0
                     self.store.execute(
                         "INSERT INTO recoveries (at, party, size, why) VALUES ($1, $2, $3, $4)",
-                        (self.clock(), party, size, self.recovering),
+                        (self.clock(), party, size, why),
                     )
                 self.store.execute("DELETE FROM recovering WHERE origin = $1", (self.origin,))
             self.recovering = ""

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from world import Link, World, attest, check
 
 from relto import acts
-from relto.errors import Conflict, Forged, Malformed, NotFound, Refused, ReltoError
+from relto.errors import Conflict, Forged, Malformed, NotFound, Refused, ReltoError, Unavailable
 from relto.keys import OpeningKey
 from relto.ledger import Tree, leaf_hash, open_checkpoint
 from relto.node import backup, sealed_file
@@ -67,7 +67,7 @@ def test_yesterdays_backup_comes_back_and_catches_up(world):
     assert node.log.head.size == before
     with pytest.raises(Refused, match="recovering and signs nothing"):
         attest(world, "gbr", 5)
-    with pytest.raises(Refused, match="recovering"):
+    with pytest.raises(Unavailable, match="recovering"):
         node.published()
     assert node.log.head.size == before
     step = recover(world, "gbr")
