@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import os
 import statistics
 import subprocess
@@ -28,7 +29,7 @@ SIZE = int(os.environ.get("RELTO_BENCH_MIB", "1024")) * 1024 * 1024
 PEER_SIZE = 64 * 1024 * 1024
 PIECE = 2 * 1024 * 1024
 ROUNDS = 3
-RELEASES = 200
+RELEASES = 1200
 CLIENTS = 32
 URL, HOST = "https://node.gbr.example/kas", "node.gbr.example"
 NODE, OWNER = AccessKey.generate("ec:secp256r1"), SecretKey.generate("gbr/seal-1", os.urandom)
@@ -245,7 +246,7 @@ def releases(folder):
 
     live = kit.found(folder / "world")
     gbr = live.nodes["gbr"]
-    with live.serving("aus"):
+    with live.serving("aus", "gbr"):
         files = [sealed_item(gbr, kit.ITEM, folder / "r.tdf") for _ in range(RELEASES)]
         person = live.session("aus", "ada")
         same = person.present(gbr.origin, files[0].policy.item[1], "evaluation", "AUS")
@@ -253,22 +254,29 @@ def releases(folder):
             "a fresh presentation each": [prepared(live, one, person, fresh=True) for one in files],
             "one presentation": [prepared(live, one, person, token=same) for one in files],
         }
-    rows = []
-    shares = Shares()
-    for words, batch in calls.items():
-        size, commits = gbr.log.head.size, Commits(gbr.store)
-        with shares, ThreadPoolExecutor(CLIENTS) as clients:
-            began = time.perf_counter()
-            spent = list(clients.map(lambda one: released(gbr, *one), batch))
-            rate = len(batch) / (time.perf_counter() - began)
-        assert all(spent), "a release was refused"
-        assert gbr.log.head.size - size >= len(batch), "a release was taken for a retry"
-        reach = 1000 if "fresh" in words else 2000
-        rows.append({"measure": f"durable key releases, {CLIENTS} clients, {words} (releases/s)", "ours": rate,
-                     "peer": reach, "ratio": rate / reach, "reach": "1.0"})  # fmt: skip
-        late = sorted(spent)[int(len(spent) * 0.99)] * 1000
-        rows.append({"measure": "the same, p99 (ms), and releases in one commit", "ours": late,
-                     "peer": len(batch) / commits.count, "ratio": late, "reach": "shown"})  # fmt: skip
+        rows, shares = [], Shares()
+        for words, batch in calls.items():
+            reach = 1000 if "fresh" in words else 2000
+            half = len(batch) // 2  # each call serves once: half of them in the process, half over HTTP
+            size, commits, cpu = gbr.log.head.size, Commits(gbr.store), time.process_time()
+            with shares, ThreadPoolExecutor(CLIENTS) as clients:
+                began = time.perf_counter()
+                spent = list(clients.map(lambda one: released(gbr, *one), batch[:half]))
+                took = time.perf_counter() - began
+            cpu = time.process_time() - cpu
+            assert all(spent), "a release was refused"
+            assert gbr.log.head.size - size >= half, "a release was taken for a retry"
+            rate, late = half / took, sorted(spent)[int(half * 0.99)] * 1000
+            rows.append({"measure": f"durable key releases, {CLIENTS} clients, {words} (releases/s)", "ours": rate,
+                         "peer": reach, "ratio": rate / reach, "reach": "1.0"})  # fmt: skip
+            rows.append({"measure": "the same: p99 (ms), and releases in one commit", "ours": late,
+                         "peer": half / commits.count, "ratio": late, "reach": "shown"})  # fmt: skip
+            shares.whole += cpu
+            shares.add("disk, waiting", commits.waited)
+            rate, late, served = over_http(live.url["gbr"], batch[half:], folder)
+            rows.append({"measure": f"the same over HTTP, {words} (releases/s), and p99 (ms)", "ours": rate,
+                         "peer": late, "ratio": rate / reach, "reach": "1.0"})  # fmt: skip
+            shares.add("HTTP, beside all", max(0.0, served - cpu))
     for name, part in shares.parts().items():
         rows.append(
             {"measure": f"share of a release: {name}", "ours": part, "peer": 1, "ratio": part, "reach": "shown"}
@@ -276,6 +284,46 @@ def releases(folder):
     for node in live.nodes.values():
         node.store.close()
     return rows
+
+
+CLIENT = r"""
+import asyncio, json, sys, time
+
+async def client(calls, spent):
+    reader, writer = await asyncio.open_connection(sys.argv[1], int(sys.argv[2]))
+    while calls:
+        began, data = time.perf_counter(), calls.pop()
+        writer.write(data)
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+        body = await reader.readexactly(length)
+        assert head.startswith(b"HTTP/1.1 200"), (head, body)
+        spent.append(time.perf_counter() - began)
+    writer.close()
+
+async def main():
+    calls, spent, began = [bytes.fromhex(one) for one in json.load(open(sys.argv[4]))], [], time.perf_counter()
+    await asyncio.gather(*(client(calls, spent) for _ in range(int(sys.argv[3]))))
+    print(json.dumps([time.perf_counter() - began, sorted(spent)[int(len(spent) * 0.99)] * 1000]))
+
+asyncio.run(main())
+"""
+
+
+def over_http(url, calls, folder):
+    """Releases a second, p99 (ms), and seconds of processor time that the serving process took."""
+    host, _, port = url.removeprefix("http://").partition(":")
+    texts = []
+    for token, proof, _, body in calls:
+        head = (f"POST /kas.AccessService/Rewrap HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\n"
+                f"authorization: DPoP {token}\r\ndpop: {proof}\r\ncontent-length: {len(body)}\r\n\r\n")  # fmt: skip
+        texts.append((head.encode() + body).hex())
+    (folder / "calls").write_text(json.dumps(texts))
+    cpu = time.process_time()
+    command = [sys.executable, "-c", CLIENT, host, port, str(CLIENTS), str(folder / "calls")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    took, late = json.loads(done.stdout)
+    return len(calls) / took, late, time.process_time() - cpu
 
 
 def sealed_item(node, item, path):
@@ -312,18 +360,23 @@ def released(node, token, proof, url, body):
 
 
 class Commits:
-    """Counts the commits of a ledger."""
+    """Counts the commits of a ledger, and the seconds in which a commit waits for the disk."""
 
     def __init__(self, store):
-        self.count = 0
+        self.count, self.waited, self._began = 0, 0.0, (0.0, 0.0)
         store.fault = self._at
 
     def _at(self, site):
-        self.count += site == "append:after-commit"
+        if site == "append:before-commit":
+            self._began = time.perf_counter(), time.thread_time()
+        elif site == "append:after-commit":
+            self.count += 1
+            self.waited += time.perf_counter() - self._began[0] - (time.thread_time() - self._began[1])
 
 
 class Shares:
-    """The time that parts of a release take, by wrapping the functions that do them."""
+    """The processor time that parts of a release take, of all that it takes in the process, by wrapping the functions that
+    do them."""
 
     PARTS = (
         ("tokens", "relto.node.handover", "authenticate"), ("tokens", "relto.node.handover", "_request"),
@@ -335,7 +388,10 @@ class Shares:
     )  # fmt: skip
 
     def __init__(self):
-        self.spent, self._before = {}, []
+        self.spent, self.whole, self._before = {}, 0.0, []
+
+    def add(self, name, seconds):
+        self.spent[name] = self.spent.get(name, 0.0) + seconds
 
     def __enter__(self):
         import importlib
@@ -352,11 +408,11 @@ class Shares:
 
     def _timed(self, name, inner):
         def call(*arguments, **named):
-            began = time.perf_counter()
+            began = time.thread_time()
             try:
                 return inner(*arguments, **named)
             finally:
-                self.spent[name] = self.spent.get(name, 0.0) + time.perf_counter() - began
+                self.add(name, time.thread_time() - began)
 
         return call
 
@@ -366,8 +422,7 @@ class Shares:
             setattr(owner, function, inner)
 
     def parts(self):
-        whole = self.spent.pop("all", 1.0)
-        return {name: spent / whole for name, spent in self.spent.items()}
+        return {name: spent / self.whole for name, spent in self.spent.items()}
 
 
 def run():

@@ -431,6 +431,7 @@ _HYBRID_LABEL: Final = b"MLKEM768-P256"
 _MLKEM_PUBLIC, _MLKEM_CIPHERTEXT, _MLKEM_SEED, _POINT = 1184, 1088, 64, 65
 _HYBRID_OID: Final = bytes.fromhex("300a06082b0601050507063b")  # AlgorithmIdentifier: 1.3.6.1.5.5.7.6.59
 _HYBRID_SPKI: Final = bytes.fromhex("308204f2") + _HYBRID_OID + bytes.fromhex("038204e200")
+_P256_SPKI: Final = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d030107034200")  # the point follows
 # OpenTDF: SEQUENCE { [0] OCTET STRING ciphertext of the KEM, [1] OCTET STRING IV, sealed share, tag }
 _HYBRID_HEAD: Final = bytes.fromhex("308204c380820481")
 _HYBRID_MIDDLE: Final = bytes.fromhex("813c")
@@ -537,6 +538,21 @@ def _read_hybrid(text: str) -> _HybridPublic | None:
     return _HybridPublic(der[size:])
 
 
+def _read_p256(text: str) -> ec.EllipticCurvePublicKey | None:
+    """The P-256 key in a PEM of the one spelling that `_pem` writes; None for any other text, which may be one too."""
+    try:
+        der = base64.b64decode("".join(text.split("\n")[1:-2]), validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    size = len(_P256_SPKI)
+    if der[:size] != _P256_SPKI or len(der) != size + _POINT or _pem_of(der) != text:
+        return None
+    try:
+        return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), der[size:])
+    except ValueError:
+        return None
+
+
 def _pem(public: rsa.RSAPublicKey | ec.EllipticCurvePublicKey) -> str:
     return public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode(
         "ascii"
@@ -548,6 +564,8 @@ def _read_pem(text: str) -> rsa.RSAPublicKey | ec.EllipticCurvePublicKey | _Hybr
         raise Malformed(f"a public key in PEM has at most {PEM_MAX} bytes")
     if (hybrid := _read_hybrid(text)) is not None:
         return hybrid
+    if (plain := _read_p256(text)) is not None:
+        return plain
     try:
         public = serialization.load_pem_public_key(text.encode("ascii"))
     except (ValueError, UnicodeError) as error:

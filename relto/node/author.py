@@ -243,8 +243,9 @@ class Author(Pooled):
 
     def _all_members(self) -> tuple[str, ...]:
         """To whom an act must be open for its leaf to say that it is for all: none until this node knows them."""
-        if self.register.members or not self.config.pin:
-            return self.register.members or tuple(self.founders()) or tuple(self.peers())
+        members = self.register.members
+        if members or not self.config.pin:
+            return members or tuple(self.founders()) or tuple(self.peers())
         for stated in self.register.stated.values():
             if isinstance(stated.act, acts.Introduce) and stated.act.party == self.me and stated.act.members:
                 return tuple(member.party for member in stated.act.members)
@@ -397,7 +398,8 @@ class Author(Pooled):
     def _leaf(self, envelope: bytes, salt: bytes, readers: Iterable[str]) -> bytes:
         commitment = commit(salt, envelope)
         tags = [tag_for(self._channel(reader), commitment) for reader in readers if reader != self.me]
-        act, everyone = acts.open_act(envelope)[0], self._all_members()
+        act = acts.open_act(envelope)[0]
+        everyone = self._all_members() if acts.kind_of(act) in acts.COMMON else ()
         if self.register.charter is None and isinstance(act, acts.Propose) and not self.founders():
             everyone = tuple(self._listed(act)) or everyone  # this act is the one that will say who the founders are
         tags += acts.common_tags(act, commitment, everyone)

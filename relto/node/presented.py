@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from msgspec import Struct, UnsetType
 
+from relto.acts import ItemState
 from relto.errors import Conflict, Malformed, Refused, ReltoError
 from relto.keys import PublicKey
 from relto.node.tokens import (
@@ -72,6 +73,8 @@ class Presented:
     def __init__(self) -> None:
         self.verified: dict[str, _Verified] = {}
         self.speakers: dict[str, Speaker] = {}
+        self.items: dict[tuple[str, str], ItemState] = {}  # by what a policy names, in a register of this basis
+        self.basis: object = None
         self.swept = 0
 
 

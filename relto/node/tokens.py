@@ -19,6 +19,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Collection
+from functools import lru_cache
 from typing import Annotated, Final, Literal, TypeVar
 from urllib.parse import urlsplit
 
@@ -363,6 +364,7 @@ def _hash(data: bytes) -> str:
     return to_base64url(hashlib.sha256(data).digest())
 
 
+@lru_cache(maxsize=256)
 def _target(url: str) -> str:
     """RFC 9449, 4.3 (9): without query and fragment; scheme and host in lower case, the scheme's own port left out."""
     try:

@@ -50,9 +50,13 @@ def _typed(value: Any, kind: type[_T], what: str) -> _T:
 
 def present(value: Any) -> Any:
     """Without nulls: the Python client writes them where the others leave a field out."""
+    return _without_nulls(value) if b"null" in msgspec.json.encode(value) else value
+
+
+def _without_nulls(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: present(part) for key, part in value.items() if part is not None}
-    return [present(part) for part in value] if isinstance(value, list) else value
+        return {key: _without_nulls(part) for key, part in value.items() if part is not None}
+    return [_without_nulls(part) for part in value] if isinstance(value, list) else value
 
 
 def parse_access(value: Any) -> KeyAccess:

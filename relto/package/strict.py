@@ -30,6 +30,8 @@ CONTAINERS_MAX: Final = 300_000
 TOKEN_MAX: Final = 128 * 1024
 
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+_DIGITS, _LONG = bytes.maketrans(b"123456789", b"000000000"), b"0" * 16
+_plain = msgspec.json.Decoder()
 
 
 def read_json(raw: bytes, *, limit: int, what: str) -> Any:
@@ -40,15 +42,29 @@ def read_json(raw: bytes, *, limit: int, what: str) -> Any:
     if raw.count(b"{") + raw.count(b"[") > CONTAINERS_MAX or raw.count(b",") > 4 * CONTAINERS_MAX:
         raise Malformed(f"the {what} has more parts than any honest one")
     try:
-        value = json.loads(
-            raw.decode("utf-8"), object_pairs_hook=_unrepeated, parse_int=_bounded, parse_constant=_no_constant
-        )
+        if (value := _canonical_value(raw)) is not None:
+            return value
+        value = _reader.decode(raw.decode("utf-8"))
         if _SURROGATE.search(raw):
             json.dumps(value, ensure_ascii=False).encode("utf-8")
     except (ValueError, RecursionError) as error:
         reason = str(error) if isinstance(error, _NotStrictError) else "not JSON in UTF-8"
         raise Malformed(f"the {what} is refused: {reason}") from error
     return value
+
+
+def _canonical_value(raw: bytes) -> Any:
+    """The value of a text that is written as msgspec writes it; None for any other, which says nothing about it.
+
+    What comes out as it went in repeats no key and has no second spelling. Long numbers are left to the slow way.
+    """
+    if _LONG in raw.translate(_DIGITS):  # in a text or not
+        return None
+    try:
+        value = _plain.decode(raw)
+    except (ValueError, RecursionError):
+        return None
+    return value if msgspec.json.encode(value) == raw else None
 
 
 class _NotStrictError(ValueError):
@@ -74,6 +90,9 @@ def _bounded(digits: str) -> int:
 
 def _no_constant(name: str) -> None:
     raise _NotStrictError(f"{name} is not JSON")
+
+
+_reader = json.JSONDecoder(object_pairs_hook=_unrepeated, parse_int=_bounded, parse_constant=_no_constant)
 
 
 def canonical(value: Any, depth: int = 0) -> bytes:
