@@ -50,6 +50,12 @@ class Link:
 
         return self._ask(answer)
 
+    def inception(self) -> bytes:
+        return self._ask(self.target.inception)
+
+    def follow(self, pinned: Any) -> None:
+        """It reaches a node, whatever its ledger is called."""
+
     def leaves(self, start: int, stop: int) -> list[bytes]:
         def answer() -> list[bytes]:
             if not self.target.serves_whole(self.caller.me):

@@ -102,6 +102,7 @@ from relto.acts.act import (
 from relto.acts.doubt import Freeze
 from relto.acts.effects import is_quiet
 from relto.acts.envelope import Envelope, merge, open_act, satisfied, sign
+from relto.acts.epochs import epoch_fault, is_later
 from relto.acts.fold import could_engage, extend, fold
 from relto.acts.leaving import Copy, Departure, departure
 from relto.acts.outlook import Coming, outlook
@@ -239,8 +240,10 @@ __all__ = [
     "could_engage",
     "departure",
     "entry",
+    "epoch_fault",
     "extend",
     "fold",
+    "is_later",
     "is_quiet",
     "key_digest",
     "kind_of",

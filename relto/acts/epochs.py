@@ -18,7 +18,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from relto.acts.act import Epoch, key_digest
-from relto.acts.scan import Scan, Stated
+from relto.acts.scan import Scan, Stated, is_later
 
 
 class Link(Struct, frozen=True, order=True):
@@ -80,6 +80,7 @@ class Line:
 
 
 Ledger = Scan | Line
+__all__ = ["Ledger", "Line", "Link", "claims", "epoch_fault", "fault", "is_later", "lines", "parts_of"]
 
 
 def parts_of(ledger: Ledger) -> tuple[tuple[Scan, int | None], ...]:
@@ -97,19 +98,24 @@ def claims(scans: Mapping[str, Scan]) -> list[Link]:
 
 def fault(link: Link, scans: Mapping[str, Scan]) -> str:
     """Why a ledger cannot go on after another, by both of them alone; empty when it can."""
-    later, former = scans[link.later], scans.get(link.former)
-    act = later.inception
+    act = scans[link.later].inception
     assert isinstance(act, Epoch)
+    return epoch_fault(act, scans.get(link.former))
+
+
+def epoch_fault(act: Epoch, former: Scan | None) -> str:
+    """Why an epoch cannot follow this ledger; whether its own keys signed it is not asked."""
+    size = act.former.size
     if former is None or not former.chain:
         return "the ledger before it is not held here"
     if (former.party, former.inception_id) != (act.author, act.inception):
         return f"the ledger before it is not {act.author}'s"
-    root = former.root_at(link.size)
+    root = former.root_at(size)
     if root is None and not former.sparse:
-        return f"{former.size} entries of the ledger before it are here, and it takes over {link.size}"
+        return f"{former.size} entries of the ledger before it are here, and it takes over {size}"
     if root is not None and root.hex() != act.former.root:
         return "the ledger before it has another root there"
-    before = next((span for span in reversed(former.chain) if span.since < link.size), None)
+    before = next((span for span in reversed(former.chain) if span.since < size), None)
     if before is None or before.id != act.prev:
         return "does not follow the newest keys of what it takes over"
     promised, shown = before.keys.next_root, {key_digest(key) for key in act.keys.root.keys}

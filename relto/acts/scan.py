@@ -243,7 +243,7 @@ class Scan:
         if isinstance(act, Inception | Epoch):
             if one.index != 0:
                 return f"an {kind_of(act)} stands first or not at all"
-            if isinstance(act, Epoch) and not _later(act.log, act.former.origin):
+            if isinstance(act, Epoch) and not is_later(act.log, act.former.origin):
                 return "is for no later ledger of the same place"
             return "" if dsse.satisfied(signed, act.keys, "root") else "not signed by the root keys it names"
         if not self.chain:
@@ -274,7 +274,7 @@ class Scan:
         return ""
 
 
-def _later(origin: str, former: str) -> bool:
+def is_later(origin: str, former: str) -> bool:
     """Whether a ledger is another's successor by its name: the same host and partnership, a larger number."""
     (place, _, number), (before, _, last) = origin.rpartition("/"), former.rpartition("/")
     return place == before and int(number) > int(last)

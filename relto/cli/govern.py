@@ -63,7 +63,7 @@ def _add_act(commands: Any) -> None:
             one.add_argument(
                 "--document", metavar="FILE", help="where `quote=` stands; its digest is kept, not its text"
             )
-        if kind in {"rotate", "recover"}:
+        if kind in {"rotate", "recover", "epoch"}:
             keys.add_change_options(one)
         one.set_defaults(call=_act_make)
 
@@ -188,7 +188,7 @@ def _act_make(options: argparse.Namespace) -> int:
     words = list(options.words)
     if options.kind == "evidence":
         words += engagements.document_words(words, options.document)
-    changes = options.kind in {"rotate", "recover"}
+    changes = options.kind in {"rotate", "recover", "epoch"}
     act = keys.change(node, directory, options) if changes else draft(node, options.kind, words)
     held = node.register.scans[node.origin].keys
     assert held is not None

@@ -1,6 +1,6 @@
 """Keys of people: made where they are kept, shown by what may be told of them, changed by the party's own chain.
 
-`relto key new|show`, `relto act rotate|recover`.
+`relto key new|show`, `relto act rotate|recover|epoch`.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ from relto.acts import Act
 from relto.cli.main import common, emit
 from relto.errors import Conflict, Malformed, NotFound
 from relto.keys import PublicKey, SecretKey
-from relto.node import keyring
+from relto.node import epoch, keyring
+from relto.node.home import trusted
 from relto.node.node import Node
+from relto.node.peers import HttpPeer, http_client
 from relto.store import KeyFiles
 
 
@@ -36,7 +38,7 @@ def add(commands: Any) -> None:
 
 
 def add_change_options(command: argparse.ArgumentParser) -> None:
-    """What `relto act rotate` and `relto act recover` take besides `reason=`."""
+    """What `relto act rotate`, `recover` and `epoch` take besides `reason=`."""
     for option, words in (
         ("--root", "a new root key: one that was committed to; else those in keys/offline"),
         ("--next", "a successor that the new set commits to"),
@@ -54,7 +56,7 @@ def add_change_options(command: argparse.ArgumentParser) -> None:
 
 
 def change(node: Node, directory: Path, options: argparse.Namespace) -> Act:
-    """The draft of a rotation or recovery."""
+    """The draft of a rotation, a recovery or a new ledger."""
     keys, scan = node.register.scans[node.origin].keys, node.register.scans[node.origin]
     assert keys is not None
     roots = tuple(map(Path, options.root)) or keyring.committed(directory, keys)
@@ -78,9 +80,15 @@ def change(node: Node, directory: Path, options: argparse.Namespace) -> Act:
         ),
     )
     fields = {word.partition("=")[0]: word.partition("=")[2] for word in options.words}
-    unknown = sorted(set(fields) - ({"reason"} if options.kind == "recover" else set()))
+    unknown = sorted(set(fields) - ({"reason"} if options.kind != "rotate" else set()))
     if unknown:
         raise Malformed(f"`{unknown[0][:80]}` is nothing that `relto act {options.kind}` takes", hint="-h shows it")
+    if options.kind == "epoch":
+        if not fields.get("reason"):
+            raise Malformed("`epoch` needs a reason", hint='relto act epoch reason="the ledger forked" --next FILE')
+        with http_client(trusted(node.config, directory)) as client:
+            partners = {party: HttpPeer(node, one, client) for party, one in node.peers().items()}
+            return epoch.prepare(node, directory, epoch.taken_over(node, partners), made, fields["reason"])
     return node.draft(options.kind, prev=scan.chain[-1].id, keys=made, **fields)
 
 

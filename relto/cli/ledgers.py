@@ -69,6 +69,9 @@ def _verify(options: argparse.Namespace) -> int:
     reports: list[dict[str, Any]] = []
     lines: list[str] = []
     for party in [options.party] if options.party else sorted(node.register.parties):
+        for before in checking.former_ledgers(node, party):
+            reports.append(checking.check_former(node, party, before))
+            lines += _report_lines(reports[-1], new=False)
         origin = node.register.party(party).origin
         view, verified = checking.check_ledger(node, party, held.get(origin) if options.new else None)
         if verified is not None:
@@ -89,6 +92,8 @@ def _report_lines(view: dict[str, Any], *, new: bool) -> list[str]:
     first = f"{view['party']}: {view['origin']}, {view['size']} entries, "
     if not view["sound"]:
         return [first + str(view["problem"])]
+    if view.get("over"):
+        return [f"{first}{view['openings']} open here: sound; another goes on after it"]
     if view["since"]:
         first += f"{view['size'] - view['since']} new since the last check"
     else:

@@ -18,7 +18,7 @@ from msgspec import UNSET, UnsetType
 from relto import acts
 from relto.acts import Act
 from relto.charter import load_parties, read
-from relto.errors import Conflict, Forged, Malformed, Refused, ReltoError
+from relto.errors import Conflict, Forged, Malformed, NotFound, Refused, ReltoError
 from relto.keys import OpeningPublic, verify_ed25519
 from relto.label import Label
 from relto.label.label import ONLY
@@ -93,17 +93,35 @@ class Author(Pooled):
             act, id_, _ = acts.open_act(envelope)
             if id_ in self.caught_up().scans[self.origin].ids:
                 return id_
+            if isinstance(act, acts.Epoch) and act.author == self.me:
+                raise Refused(
+                    "a new ledger is begun while nobody serves the node", hint="stop it, then `relto act submit`"
+                )
             if act.author != self.me or act.log != self.origin:
                 raise Refused(
                     f"this act was written for `{act.log}`, not for `{self.origin}`",
                     hint="submit it at its author's node",
                 )
+            self._check_speaks()
             self._check_readers(act)
             self._check_charter(act)
             self._check_restriction(act)
             self._try(envelope, id_)
             self._append([envelope], beside)
             return id_
+
+    @property
+    def speaks(self) -> bool:
+        """Whether this ledger is the one in which this party speaks: a new one is when the members acknowledge it."""
+        begun = isinstance(self.register.scans[self.origin].inception, acts.Epoch)
+        return not begun or self.register.parties[self.me].origin == self.origin
+
+    def _check_speaks(self) -> None:
+        if not self.speaks:
+            raise Refused(
+                f"the members have not acknowledged `{self.origin}` yet, so nothing that it says would count",
+                hint="`relto sync`, and theirs; `relto node doctor` says who has",
+            )
 
     def write(self, *drafts: Act, beside: Sequence[Statement] = ()) -> Head:
         """Acts by the node's own key."""
@@ -430,6 +448,11 @@ class Author(Pooled):
         """
         with self.lock:
             act, id_, signed = acts.open_act(envelope)
+            if isinstance(act, acts.Epoch):
+                raise NotFound(
+                    f"`{act.author}` writes `{act.log}` now, and shows the beginning of its first ledger no more",
+                    hint="its inception, as another party holds it, has to come first",
+                )
             if not isinstance(act, acts.Inception) or not acts.satisfied(signed, act.keys, "root"):
                 raise Forged("this is not an inception signed by its own root keys")
             if inception and id_ != inception:
@@ -454,6 +477,11 @@ class Author(Pooled):
                 self._peers = None
                 self._open_channel(act.author, id_, act.keys.opening)
             return self.peers()[act.author]
+
+    def open_channel(self, pinned: Pinned) -> None:
+        """A new tag key for a pinned party."""
+        with self.lock:
+            self._open_channel(pinned.party, pinned.inception, self.keys_of(pinned).opening)
 
     def _open_channel(self, reader: str, inception: str, opening: OpeningPublic) -> None:
         """A tag key for a reader, published sealed in our chain; the private row and the act are one transaction."""

@@ -17,6 +17,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta, Struct
 
+from relto import acts
 from relto.errors import Conflict, Forged, Malformed, NotFound, Refused, ReltoError, Unavailable
 from relto.ledger import (
     Frontier,
@@ -110,6 +111,25 @@ def check_ledger(node: Node, party: str, since: Verified | None) -> tuple[dict[s
     if problem:
         return view, None
     return view, Verified(size=head.size, frontier=head.frontier, at=int(time.time() * 1000))
+
+
+def former_ledgers(node: Node, party: str) -> list[str]:
+    """The ledgers that a party wrote before the one it writes now, the oldest first."""
+    state = node.register.party(party)
+    held = [one for one in node.register.scans.values() if (one.party, one.inception_id) == (party, state.inception)]
+    found = [one.origin for one in held if acts.is_later(state.origin, one.origin) and node.store.head(one.origin)]
+    return sorted(found, key=lambda origin: int(origin.rpartition("/")[2]))
+
+
+def check_former(node: Node, party: str, origin: str) -> dict[str, Any]:
+    """The same of a ledger that is over; nobody cosigns it any more."""
+    head = node.store.head(origin)
+    assert head is not None
+    keys = node.register.scans[origin].chain[-1].keys
+    report = verify_log(node.store, origin, log_verifier(origin, keys))
+    view = {"party": party, "origin": origin, "size": report.size, "since": report.since, "openings": report.openings}
+    view |= {"root": head.root.hex(), "both_signatures": False, "cosigned": {}, "sound": not report.problem}
+    return view | {"problem": report.problem or None, "index": report.index, "over": True}
 
 
 def _shown(node: Node, party: str) -> tuple[dict[str, int], bool]:

@@ -17,8 +17,9 @@ from typing import Any, Protocol
 import httpx2 as httpx
 import msgspec
 
+from relto import acts
 from relto.errors import Conflict, Forged, Malformed, NotFound, Refused, ReltoError, Unavailable
-from relto.node import clients, home, records, releasing, rotation
+from relto.node import clients, epoch, home, records, releasing, rotation
 from relto.node import config as settings
 from relto.node.carried import BundleSays, TakenIn, export, take_in
 from relto.node.node import Node
@@ -77,8 +78,18 @@ class Direct:
             yield home.open_node(self.directory, write=True)
 
     def submit(self, envelope: bytes) -> str:
+        if isinstance(acts.open_act(envelope)[0], acts.Epoch):
+            return self._begin(envelope)
         with self._node() as node:
             return node.submit(envelope)
+
+    def _begin(self, envelope: bytes) -> str:
+        """A new ledger, and then the node under its name."""
+        with self._node() as node:
+            id_ = epoch.begin(self.directory, envelope, node)
+        with self._node() as node:
+            epoch.open_channels(node)
+        return id_
 
     def sync(self) -> dict[str, Any]:
         with self._node() as node:

@@ -31,6 +31,8 @@ class Duties(Author):
         """Writes what this node owes; returns how many acts. reach(address, origin) fetches a stranger's entry 0."""
         with self.lock:
             before = self.log.head.size
+            if not self.speaks:
+                return self._announce()
             if reach is not None:
                 self._meet(reach)
             with self.pooled():
@@ -40,6 +42,15 @@ class Duties(Author):
                 if self._uncovered():
                     self.acknowledge()
             return self.log.head.size - before
+
+    def _announce(self) -> int:
+        """In a new ledger, until the members have acknowledged it: what was seen, once an hour."""
+        stated = self.register.scans[self.origin].stated
+        last = next((one.act.at for one in reversed(stated) if isinstance(one.act, acts.Acknowledge)), 0)
+        if self.clock() - last <= HOUR_MS:
+            return 0
+        self.acknowledge()
+        return 1
 
     def _meet(self, reach: Callable[[str, str], bytes]) -> None:
         """Pins whom a member introduced and whom the charter or an engagement names, by the inception given there."""

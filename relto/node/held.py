@@ -61,7 +61,7 @@ class Keys(Protocol):
 
 
 class Pinned(Struct, frozen=True, kw_only=True):
-    """A party whose inception this node knows to be its own."""
+    """A party whose inception this node knows to be its own. envelope: entry 0 of the ledger that it writes now."""
 
     party: str
     inception: str
@@ -74,7 +74,7 @@ class Pinned(Struct, frozen=True, kw_only=True):
     def keys(self) -> acts.KeySet:
         """The keys that its inception names: enough until its ledger is here."""
         act = acts.open_act(self.envelope)[0]
-        assert isinstance(act, acts.Inception)
+        assert isinstance(act, acts.Inception | acts.Epoch)
         return act.keys
 
 
@@ -169,7 +169,7 @@ class Held:
     # ---- peers
 
     def peers(self) -> dict[str, Pinned]:
-        """By party. Kept from the first reading on: `pin` is the only one that adds to them."""
+        """By party. Kept from the first reading on: they change where one is pinned, or goes on in another ledger."""
         if self._peers is None:
             self._peers = self._read_peers()
         return dict(self._peers)
@@ -272,9 +272,14 @@ class Held:
                 "SELECT a.origin, a.problem FROM alarms a LEFT JOIN peers p ON p.origin = a.origin"
                 " LEFT JOIN contacts c ON c.party = p.party WHERE c.kind IS NULL OR c.kind <> '' ORDER BY a.at"
             )
+            if not self._over(str(origin))  # of a ledger that its party has left behind
         }
         for (why,) in self.store.query("SELECT why FROM recovering WHERE origin = $1", (self.origin,)):
             self.recovering = str(why)
+
+    def _over(self, origin: str) -> bool:
+        """Whether another ledger of the same place is the one that its party writes now."""
+        return any(acts.is_later(one, origin) for one in (self.origin, *(p.origin for p in self.peers().values())))
 
     def _read_log(self, origin: str) -> None:
         head = self.store.head(origin)
@@ -324,7 +329,8 @@ class Held:
         return one
 
     def _is_mine(self, origin: str, leaf: bytes) -> bool:
-        return origin == self.origin or any(is_tagged(leaf, key) for key in self._tag_keys.get(origin, ()))
+        own = origin == self.origin or acts.is_later(self.origin, origin)
+        return own or any(is_tagged(leaf, key) for key in self._tag_keys.get(origin, ()))
 
     def _grow(self, added: Sequence[Entry]) -> None:
         """The register after more entries; anew when an opening came late or a text arrived."""

@@ -13,7 +13,7 @@ import heapq
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 from msgspec import UNSET, Struct, UnsetType
 
@@ -73,6 +73,14 @@ class Peer(Protocol):
     def object(self, digest: str) -> bytes: ...
 
 
+@runtime_checkable
+class Reachable(Protocol):
+    """A peer that can be asked which ledger it writes now; a carried file cannot."""
+
+    def inception(self) -> bytes: ...
+    def follow(self, pinned: Pinned) -> None: ...
+
+
 def _tree_of(peer: Peer, size: int) -> Tree:
     """The tree that a node serves; only its hashes are kept."""
     hashes: list[bytes] = []
@@ -109,6 +117,62 @@ class Mirror(Author):
         return joining.invited(self.register, self.me, self._charters_proposed())
 
     def _ingest(self, peer: Peer, pinned: Pinned) -> int:
+        try:
+            return self._ingest_from(peer, pinned)
+        except ReltoError:
+            # It may write another ledger by now; whatever else is wrong is wrong with the one that is pinned.
+            later = self._successor(peer, pinned)
+            if later is None or not isinstance(peer, Reachable):
+                raise
+            peer.follow(later)
+            return self._ingest_from(peer, later)
+
+    def _successor(self, peer: Peer, pinned: Pinned) -> Pinned | None:
+        """The ledger in which a party goes on, pinned in place of the one before; None when its node shows no other.
+
+        Raises: Forged for one that is not its, or that leaves out what it must not.
+        """
+        if not isinstance(peer, Reachable):
+            return None
+        try:
+            envelope = peer.inception()
+            act, _, signed = acts.open_act(envelope)
+        except ReltoError:
+            return None
+        if not isinstance(act, acts.Epoch) or act.former.origin != pinned.origin:
+            return None
+        with self.lock:
+            why = acts.epoch_fault(act, self.register.scans.get(pinned.origin))
+            if not acts.satisfied(signed, act.keys, "root") or not acts.is_later(act.log, pinned.origin):
+                why = why or "it is not signed by the root keys that it names"
+            why = why or self._left_out(pinned, act.former.size)
+            if why:
+                raise Forged(f"`{pinned.party}` would go on in `{act.log}`: {why}")
+            renewed = self.keys_of(pinned).opening != act.keys.opening
+            self.store.execute(
+                "UPDATE peers SET origin = $2, address = $3, envelope = $4 WHERE party = $1",
+                (pinned.party, act.log, act.address, envelope),
+            )
+            self._peers = None
+            self._problems.pop(pinned.origin, None)
+            later = self.peers()[pinned.party]
+            if renewed:
+                self.store.execute("DELETE FROM channels WHERE reader = $1", (pinned.party,))
+                self._open_channel(later.party, later.inception, act.keys.opening)
+            return later
+
+    def _left_out(self, pinned: Pinned, size: int) -> str:
+        """Why a ledger that takes over so much must not be acknowledged: docs/decisions/0088-epochs.md."""
+        state = self.register.parties.get(pinned.party)
+        if state is not None and state.confirmed > size:
+            return f"it leaves out entries from {size} on, and the members have confirmed {state.confirmed}"
+        frozen = None if state is None else state.frozen_at
+        held = self.held_size(pinned)
+        if held > size and (frozen is None or frozen > size):
+            return f"it leaves out entries from {size} on, and {held} are here"
+        return ""
+
+    def _ingest_from(self, peer: Peer, pinned: Pinned) -> int:
         if not self.whole():
             return self._ingest_parts(peer, pinned)
         try:
@@ -145,7 +209,9 @@ class Mirror(Author):
             raise
         with self.lock:
             self._note_contact(peer, "", "")
-            self._problems.pop(pinned.origin, None)  # it stands in `alarms`; a fork also in the ledgers
+            self._problems.pop(
+                self.peers()[peer.party].origin, None
+            )  # it stands in `alarms`; a fork also in the ledgers
             self._compare_sights()
         self._fetch_texts(peer)
         return count

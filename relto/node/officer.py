@@ -80,7 +80,7 @@ class Request(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 def request(act: Act, keys: KeySet, officers: int = 1) -> Request:
     """What is handed out for signing. officers: how many the charter asks for, of an act that officers sign."""
     signer, also = acts.SIGNERS[acts.kind_of(act)], None
-    if isinstance(act, acts.Recover):  # the old root keys are lost
+    if isinstance(act, acts.Recover | acts.Epoch):  # by those to whom the old ones committed, and no others
         names, threshold = tuple(key.name for key in act.keys.root.keys), act.keys.root.threshold
     elif isinstance(act, acts.Rotate):
         names, threshold = tuple(key.name for key in keys.root.keys), keys.root.threshold

@@ -96,6 +96,21 @@ class HttpPeer:
     def object(self, digest: str) -> bytes:
         return self._get(f"/api/v1/objects/{digest}")
 
+    def inception(self) -> bytes:
+        """Entry 0 of the ledger that it writes now; public, like the one that an invitation carries."""
+        return call(
+            self.client,
+            "GET",
+            self.pinned.address + "/api/v1/inception",
+            b"",
+            {},
+            who=self.party,
+            timeout_s=self.timeout_s,
+        )
+
+    def follow(self, pinned: Pinned) -> None:
+        self.pinned = pinned
+
     def refused(self, size: int, problem: str) -> None:
         """Tells the party what was refused of its ledger after that size; an empty problem takes it back."""
         self._post("/api/v1/refused", {"size": size, "problem": problem[:PROBLEM_MAX]})

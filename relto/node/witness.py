@@ -16,6 +16,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from relto import acts
 from relto.errors import Conflict, Forged, Malformed, NotFound, Refused, Unavailable
 from relto.ledger import (
     EMPTY_ROOT,
@@ -76,13 +77,14 @@ class Witnessing(Publishing):
             return Answer(status=error.http_status, body=f"{error}\n".encode())
 
     def witnessed_logs(self) -> dict[str, tuple[Verifier, Verifier | None]]:
-        """The ledgers of the charter's party list, but not the own one, with the keys of each."""
+        """The ledgers of the charter's party list, or those that go on after them; not the own one. With the keys of each."""
         directory = self.register.directory
-        wanted = {one.origin for one in directory.parties} if directory is not None else set()
+        listed = {(one.id, one.inception): one.origin for one in directory.parties} if directory is not None else {}
         return {
             one.origin: (self.verifier(one), post_quantum(one.origin, one.keys))
             for one in self.peers().values()
-            if one.origin in wanted
+            if (origin := listed.get((one.party, one.inception))) is not None
+            and (one.origin == origin or acts.is_later(one.origin, origin))
         }
 
     def _cosign(self, asked: AddCheckpoint, log: Verifier, second: Verifier | None) -> bytes:
