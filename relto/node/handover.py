@@ -292,13 +292,14 @@ def _item(node: Node, policy: Policy) -> ItemState:
 
     Each owner's node decides its own share by itself. Raises: NotFound, Refused.
     """
-    memory, basis, named = node.presented, node.register.basis, policy.item
-    if memory.basis is not basis:
-        memory.basis, memory.items = basis, {}  # an item is what it was as long as decisions rest on the same
-    found = memory.items.get(named)
-    if found is None:
-        found = memory.items[named] = _find_item(node, policy)
-    return found
+    with node.lock:
+        memory, basis, named = node.presented, node.register.basis, policy.item
+        if memory.basis is not basis:
+            memory.basis, memory.items = basis, {}  # an item is what it was as long as decisions rest on the same
+        found = memory.items.get(named)
+        if found is None:
+            found = memory.items[named] = _find_item(node, policy)
+        return found
 
 
 def _find_item(node: Node, policy: Policy) -> ItemState:
