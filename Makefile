@@ -5,6 +5,7 @@
 # make soak      the simulator for as long as SOAK_S says (seconds; 600)
 # make bench     measured ratios
 # make interop   others' programs over our files and nodes
+# make interop-js  the same with OpenTDF's JavaScript SDK, from npm as it is configured
 # make hsm       key access by a PKCS#11 token (Debian: softhsm2)
 # make lock      write requirements/*.txt anew from pyproject.toml
 
@@ -37,6 +38,15 @@ bench: .venv-peers/ready
 interop: .venv-peers/ready
 	.venv-peers/bin/pytest -q -m interop -ra
 
+# Its own folder and no install scripts. Where npm does not have the SDK the tests are skipped, and say so.
+interop-js: .venv-peers/ready
+	@mkdir -p .js-peers
+	@npm install --silent --no-audit --no-fund --ignore-scripts --prefix .js-peers @opentdf/sdk \
+	  && npm ls --prefix .js-peers @opentdf/sdk \
+	  || echo "NO JAVASCRIPT SDK: node or npm is not here, or npm has no @opentdf/sdk"
+	@if [ -f .js-peers/package-lock.json ]; then sha256sum .js-peers/package-lock.json; fi
+	RELTO_OPENTDF_JS=$${RELTO_OPENTDF_JS:-$(CURDIR)/.js-peers} .venv-peers/bin/pytest -q -m interop -ra tests/interop/test_interop_opentdf.py
+
 hsm: .venv-peers/ready
 	.venv-peers/bin/pytest -q -m hsm -ra
 
@@ -67,4 +77,4 @@ lock: | $(UV)
 	$(LOCK) --extra test --extra pdf --extra peers pyproject.toml -o requirements/peers.txt
 	echo 'uv==0.13.9' | $(LOCK) - -o requirements/uv.txt
 
-.PHONY: demo test check docs soak bench interop hsm lock
+.PHONY: demo test check docs soak bench interop interop-js hsm lock
