@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 from msgspec import UnsetType
+from numpy.typing import NDArray
 
 from relto.acts import ItemState, LicenceState, RecipientClass, RegisterItem
 from relto.charter import Charter
@@ -18,17 +19,22 @@ from relto.release.search import place_of
 from relto.release.world import World
 
 
+def smallest(numbers: NDArray[np.integer], count: int) -> NDArray[np.integer]:
+    """The same in the smallest unsigned type that holds so many."""
+    return numbers.astype(np.min_scalar_type(max(count - 1, 0)), copy=False)
+
+
 class Split:
     """The classes of a catalogue under some facts of items.
 
     subs: class of the catalogue -> class under these facts; firsts: a class of the catalogue for each of these.
     """
 
-    def __init__(self, names: tuple[str, ...], subs: Numbers, firsts: Numbers) -> None:
+    def __init__(self, names: tuple[str, ...], subs: NDArray[np.integer], firsts: Numbers) -> None:
         self.names, self.subs, self.firsts = names, subs, firsts
         self._known: dict[bytes, int] = {}  # facts of a class under these -> its number
 
-    def widened(self, columns: Mapping[str, Numbers]) -> Split:
+    def widened(self, columns: Mapping[str, NDArray[np.integer]]) -> Split:
         """For classes that were added to the catalogue, behind all others."""
         made = Split(self.names, self.subs, self.firsts)
         made._known = self._known or dict(zip(self._rows(columns, self.firsts), range(len(self.firsts)), strict=True))
@@ -43,11 +49,11 @@ class Split:
                 sub = made._known[row] = len(self.firsts) + len(firsts)
                 firsts.append(number)
             subs.append(sub)
-        made.subs = np.append(self.subs, np.array(subs, dtype=np.int32))
+        made.subs = smallest(np.append(self.subs, np.array(subs, dtype=np.int32)), len(self.firsts) + len(firsts))
         made.firsts = np.append(self.firsts, np.array(firsts, dtype=np.int32)) if firsts else self.firsts
         return made
 
-    def _rows(self, columns: Mapping[str, Numbers], of: Numbers) -> Iterator[bytes]:
+    def _rows(self, columns: Mapping[str, NDArray[np.integer]], of: Numbers) -> Iterator[bytes]:
         rows = np.empty((len(of), len(self.names)), dtype=np.int32)
         for n, name in enumerate(self.names):
             rows[:, n] = columns[name][of]
@@ -66,7 +72,7 @@ class Classes:
         self.views: dict[str, dict[Any, int]] = {name: {} for name in names}
         self.known: dict[bytes, int] = {}
         self.items: list[ItemState] = []  # one of each
-        self.columns: dict[str, Numbers] = {name: np.zeros(0, np.int32) for name in names}
+        self.columns: dict[str, NDArray[np.integer]] = {name: np.zeros(0, np.uint8) for name in names}
         self._rows: list[list[int]] = []  # since the columns were made
 
     def __len__(self) -> int:
@@ -105,7 +111,10 @@ class Classes:
         """Columns from rows; again after classes were added."""
         if self._rows:
             more = np.array(self._rows, dtype=np.int32)
-            self.columns = {name: np.concatenate((self.columns[name], more[:, n])) for n, name in enumerate(self.names)}
+            self.columns = {
+                name: np.concatenate((self.columns[name], smallest(more[:, n], len(self.views[name]))))
+                for n, name in enumerate(self.names)
+            }
             self._rows = []
 
     def reorder(self, order: Sequence[int]) -> None:
@@ -123,9 +132,9 @@ class Classes:
             if top > 2**62 // size:
                 found, key = np.unique(key, return_inverse=True)
                 top = len(found)
-            key, top = key.reshape(-1) * size + self.columns[name], top * size
+            key, top = key.reshape(-1) * size + self.columns[name].astype(np.int64), top * size
         _, firsts, subs = np.unique(key, return_index=True, return_inverse=True)
-        return Split(names, subs.astype(np.int32).reshape(-1), firsts.astype(np.int32))
+        return Split(names, smallest(subs.reshape(-1), len(firsts)), firsts.astype(np.int32))
 
     def fork(self) -> Classes:
         made = Classes(self.names)

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 from msgspec import UNSET
+from numpy.typing import NDArray
 
 from relto.law import Three
 from relto.law.condition import AllOf, AnyOf, ClearOf, Not, See, Test
@@ -57,7 +58,7 @@ class Factor:
         self.split = Split((), np.zeros(0, np.int32), np.zeros(0, np.int32))
 
     @property
-    def subs(self) -> Numbers:
+    def subs(self) -> NDArray[np.integer]:
         return self.split.subs
 
     @property
@@ -127,10 +128,10 @@ class Joint:
         self.shared = False
         self.people: dict[int, int] = {}
         self.split = Split((), np.zeros(0, np.int32), np.zeros(0, np.int32))
-        self._at: tuple[Numbers, ...] = ()
+        self._at: tuple[NDArray[np.intp], ...] = ()
 
     @property
-    def subs(self) -> Numbers:
+    def subs(self) -> NDArray[np.integer]:
         return self.split.subs
 
     @property
@@ -138,10 +139,10 @@ class Joint:
         return self.split.firsts
 
     @property
-    def at(self) -> tuple[Numbers, ...]:
+    def at(self) -> tuple[NDArray[np.intp], ...]:
         """For each part the classes under it of the classes under these."""
         if not self._at:
-            self._at = tuple(one.subs[self.firsts] for one in self.parts)
+            self._at = tuple(one.subs[self.firsts].astype(np.intp) for one in self.parts)
         return self._at
 
     def over(self, split: Split) -> None:

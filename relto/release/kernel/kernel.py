@@ -331,7 +331,7 @@ class Kernel:
             np.minimum(found, self._with_used(factor, to, code, at), out=found)
         return one.keep(sub, found, inputs)
 
-    def _with_used(self, factor: Factor, to: int, code: Numbers, at: Numbers) -> Bytes:
+    def _with_used(self, factor: Factor, to: int, code: Numbers, at: NDArray[np.intp]) -> Bytes:
         """A rule that also asks whose law reaches: at classes under it, with the codes of those laws."""
         wide = 1 << len(self.laws)
         key = at * wide + code
@@ -616,10 +616,9 @@ class Kernel:
             return
         names |= {item.id for item, _ in self.singles.values() if item.facts.derived}
         gone = [name_of(one.id, one.version) for one in _every(before.register, names)]
+        self.pinned = {**before._led_by(names, gone), **self.pinned}
         for name in gone:
             self.singles.pop(name, None)
-        held = {n: before.thing(n) for n, item in enumerate(self.classes.items) if item.id in names}
-        self.pinned = {**held, **self.pinned}
         was = len(self.classes)
         self.classes = self.classes.fork()
         for item in _every(self.register, names):
@@ -636,6 +635,15 @@ class Kernel:
             self.large = self.large.widened(len(self.classes)).without(
                 [name_of(one.id, one.version) for one in _every(self.register, names)]
             )
+
+    def _led_by(self, names: set[str], found: Sequence[bytes]) -> dict[int, Thing]:
+        """The classes of which one of these items stands for all."""
+        items = self.classes.items
+        if len(found) >= len(names):  # all are items of the register
+            classes = {self.singles[name][1] for name in found if name in self.singles}
+        else:
+            classes = set(range(len(items)))
+        return {n: self.thing(n) for n in classes if items[n].id in names}
 
 
 def _every(register: Register, names: Iterable[str]) -> Iterator[ItemState]:
