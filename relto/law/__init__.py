@@ -20,7 +20,19 @@ each with its speaker, and findings come out, each with its paragraph, the facts
 
 from relto.law.cases import run_cases, uncovered
 from relto.law.facts import UNKNOWN, Fact, Finding, Lookup, Need, Says, Value, activity_of
-from relto.law.judge import AuthorityRef, Judgement, Outline, absent, evaluate, outline
+from relto.law.judge import (
+    AuthorityRef,
+    Judgement,
+    Outline,
+    Part,
+    Section,
+    absent,
+    evaluate,
+    joined,
+    outline,
+    part_of,
+    sections,
+)
 from relto.law.licence import Determination, Licence, Used, covers
 from relto.law.lint import lint, lint_together
 from relto.law.pack import Authority, Obligation, Pack, load_pack
@@ -41,7 +53,9 @@ __all__ = [
     "Obligation",
     "Outline",
     "Pack",
+    "Part",
     "Says",
+    "Section",
     "Three",
     "Used",
     "Value",
@@ -51,14 +65,17 @@ __all__ = [
     "any_of",
     "covers",
     "evaluate",
+    "joined",
     "lint",
     "lint_together",
     "load_pack",
     "named",
     "outline",
+    "part_of",
     "read_authority",
     "read_head",
     "read_pack",
     "run_cases",
+    "sections",
     "uncovered",
 ]

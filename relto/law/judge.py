@@ -7,7 +7,7 @@ authority that holds. Where it is not known whether the law reaches, it is not k
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
@@ -56,7 +56,50 @@ def evaluate(pack: Pack, day: Date, lookup: Lookup) -> Judgement:
         raise errors.Malformed(f"`{day}` is not a day of the calendar", hint="write it as `2024-09-01`")
     if not pack.valid.holds(day):
         return absent(pack.jurisdiction, f"the text `{pack.id}` is the law for {pack.valid}", pack)
-    return _Bench(pack, day, lookup).judgement()
+    bench = _Bench(pack, day, lookup)
+    reach = bench.part("reach")
+    if reach.value is Three.NO:
+        return bench.joined({"reach": reach})
+    return bench.joined({one.id: bench.part(one.id) for one in sections(pack, day)})
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True):
+    """What of a text is judged by itself: its reach, its general conditions, each authority. names: the facts it reads."""
+
+    id: str
+    names: tuple[str, ...]
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """One section as it came out. ways: to a yes; of `reach`, where that is unknown, to a no. ref: of what holds."""
+
+    value: Three
+    findings: tuple[Finding, ...]
+    ways: tuple[Way, ...] = ()
+    ends: Date = END_OF_DAYS
+    ref: AuthorityRef | None = None
+
+
+def sections(pack: Pack, day: Date) -> tuple[Section, ...]:
+    """The sections of a text on a day on which it is the law, in the order of their findings.
+
+    `evaluate` is `joined` of the part of each, and of `reach` alone where that is no: whoever answers for many transfers
+    keeps the parts by the facts that each reads.
+    """
+    bench = _Bench(pack, day, _nothing)
+    tests = {"reach": pack.reaches, "general": bench._test(pack.general)}
+    tests |= {one.id: bench._ground(one) for one in pack.authorities if one.valid.holds(day)}
+    return tuple(Section(id=id_, names=tuple(dict.fromkeys(test.names()))) for id_, test in tests.items())
+
+
+def part_of(pack: Pack, day: Date, section: str, lookup: Lookup) -> Part:
+    return _Bench(pack, day, lookup).part(section)
+
+
+def joined(pack: Pack, day: Date, parts: Mapping[str, Part]) -> Judgement | None:
+    """The judgement from its parts; None where permits contradict one another, which takes the facts to say."""
+    bench = _Bench(pack, day, _nothing)
+    return None if bench.contradicted(parts) else bench.joined(parts)
 
 
 class Outline(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,54 +153,83 @@ class _Bench:
         self.root = f"law.{pack.jurisdiction}"
         self.see = See(lookup)
 
-    def judgement(self) -> Judgement:
-        pack, see = self.pack, self.see
-        reached = see.value(pack.reaches)
-        reach = Finding(
+    def part(self, section: str) -> Part:
+        if section == "reach":
+            return self._reach()
+        if section == "general":
+            test = self._test(self.pack.general)
+            return Part(
+                value=self.see.value(test),
+                findings=tuple(self._parts(f"{self.root}/general", self.pack.general)),
+                ways=self.see.ways(test, Three.YES),
+                ends=self._end(self.pack.general, test),
+            )
+        authority = next(one for one in self.pack.authorities if one.id == section)
+        test = self._ground(authority)
+        findings = tuple(self._of_authority(authority, test))
+        if authority.kind == "pointer":
+            return Part(value=Three.NO, findings=findings)
+        value = self.see.value(test)
+        ref = self._ref(authority, test) if value is Three.YES else None
+        return Part(value=value, findings=findings, ways=self.see.ways(test, Three.YES), ref=ref)
+
+    def _reach(self) -> Part:
+        test = self.pack.reaches
+        reached = self.see.value(test)
+        unknown = reached is Three.UNKNOWN
+        finding = Finding(
             rule=f"{self.root}/reach",
             value=reached,
-            facts=self._facts(pack.reaches),
-            needs=self._needs(pack.reaches, Three.NO) if reached is Three.UNKNOWN else (),
+            facts=self._facts(test),
+            needs=self._needs(test, Three.NO) if unknown else (),
         )
-        if reached is Three.NO:
+        ways = self.see.ways(test, Three.NO) if unknown else ()
+        ends = test.end(self.see) if reached is Three.NO else END_OF_DAYS
+        return Part(value=reached, findings=(finding,), ways=ways, ends=ends)
+
+    def joined(self, parts: Mapping[str, Part]) -> Judgement:
+        pack, reach = self.pack, parts["reach"]
+        if reach.value is Three.NO:
             return Judgement(
                 jurisdiction=pack.jurisdiction,
                 value=Three.YES,
-                reached=reached,
-                findings=(self._conjunct(Three.YES), reach),
-                ends=_date(min(_last(pack.valid.last), pack.reaches.end(see))),
+                reached=reach.value,
+                findings=(self._conjunct(Three.YES), *reach.findings),
+                ends=_date(min(_last(pack.valid.last), reach.ends)),
             )
-        in_force = [authority for authority in pack.authorities if authority.valid.holds(self.day)]
-        pointers = [authority for authority in in_force if authority.kind == "pointer"]
-        grounds = [(authority, self._ground(authority)) for authority in in_force if authority not in pointers]
-        general = self._test(pack.general)
-        value = see.value(general).and_(any_of([see.value(test) for _, test in grounds]))
-        value = value if reached is Three.YES else Three.UNKNOWN
-        permits = [(a, test) for a, test in grounds if value is Three.YES and see.value(test) is Three.YES]
-        refs = tuple(self._ref(authority, test) for authority, test in permits)
-        ways = together((see.ways(general, Three.YES), _ways_of([test for _, test in grounds], see)))
-        if reached is Three.UNKNOWN:
-            ways = see.ways(
-                pack.reaches, Three.NO
-            )  # what else is needed can be told once it is known whether the law reaches
-        findings = [reach, *self._parts(f"{self.root}/general", pack.general)]
-        findings += self._contradictions([authority for authority, _ in permits])
-        for authority in in_force:
-            findings.extend(self._of_authority(authority, self._ground(authority)))
-        ends = (
-            min(_last(pack.valid.last), self._end(pack.general, general), _last(refs[0].ends)) if refs else END_OF_DAYS
-        )
+        in_force, general = self._in_force(), parts["general"]
+        grounds = [(one, parts[one.id]) for one in in_force if one.kind != "pointer"]
+        value = general.value.and_(any_of([part.value for _, part in grounds]))
+        value = value if reach.value is Three.YES else Three.UNKNOWN
+        permits = [(one, part.ref) for one, part in grounds if value is Three.YES and part.ref is not None]
+        ways: tuple[Way, ...] = ()
+        if reach.value is Three.UNKNOWN:
+            ways = reach.ways  # what else is needed can be told once it is known whether the law reaches
+        elif value is not Three.YES:
+            ways = together((general.ways, fewest(way for _, part in grounds for way in part.ways)))
+        findings = [*reach.findings, *general.findings, *self._contradictions([one for one, _ in permits])]
+        for one in in_force:
+            findings += parts[one.id].findings
+        ends = min(_last(pack.valid.last), general.ends, _last(permits[0][1].ends)) if permits else END_OF_DAYS
         return Judgement(
             jurisdiction=pack.jurisdiction,
             value=value,
-            reached=reached,
+            reached=reach.value,
             findings=(self._conjunct(value, ways), *findings),
-            authorities=refs,
-            pointers=tuple(self._ref(pointer, AnyOf(parts=())) for pointer in pointers),
+            authorities=tuple(ref for _, ref in permits),
+            pointers=tuple(self._ref(one, AnyOf(parts=())) for one in in_force if one.kind == "pointer"),
             obligations=self._obligations(permits[0][0]) if permits else (),
             ends=_date(ends),
-            ways=() if value is Three.YES else ways,
+            ways=ways,
         )
+
+    def _in_force(self) -> list[Authority]:
+        return [one for one in self.pack.authorities if one.valid.holds(self.day)]
+
+    def contradicted(self, parts: Mapping[str, Part]) -> bool:
+        """Whether some of what holds may contradict the rest."""
+        kinds = {one.kind for one in self._in_force() if one.id in parts and parts[one.id].value is Three.YES}
+        return self.pack.format > 1 and bool(kinds & {"licence", "agreement"}) and "not_controlled" in kinds
 
     def _test(self, conditions: tuple[Condition, ...]) -> Test:
         return AllOf(parts=tuple(c.on(self.day) for c in conditions if c.valid.holds(self.day)))
@@ -270,10 +342,6 @@ def _in_force(conditions: tuple[Condition, ...], day: Date) -> Iterator[Conditio
         if condition.valid.holds(day):
             yield condition
             yield from _in_force(condition.parts, day)
-
-
-def _ways_of(tests: list[Test], see: See) -> tuple[Way, ...]:
-    return fewest(way for test in tests for way in see.ways(test, Three.YES))
 
 
 def _distinct(ways: tuple[Way, ...]) -> tuple[Need, ...]:

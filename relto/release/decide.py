@@ -108,13 +108,13 @@ class OfLaw(NamedTuple):
         return () if self.law is None else (self.law.until, self.law.judgement.ends or FAR)
 
 
-def of_law(case: Case, jurisdiction: str) -> OfLaw:
-    """The findings of one law, the conjunct citing the clause by which the text counts."""
+def of_law(case: Case, jurisdiction: str, known: Law | None = None) -> OfLaw:
+    """The findings of one law, the conjunct citing the clause by which the text counts. known: its judgement, if held."""
     clause, rule = case.charter.jurisdiction(jurisdiction).clause, f"law.{jurisdiction}"
     if jurisdiction in case.satisfied:
         fact = Fact(name=rule, value="taken as met", says=Says.QUESTION)
         return OfLaw(jurisdiction, (found(rule, Three.YES, clause, [fact]).finding,), (), None)
-    law = case.law(jurisdiction)
+    law = known or case.law(jurisdiction)
     head, *rest = law.judgement.findings
     ways = tuple(tuple(_named(case, jurisdiction, one) for one in way) for way in law.judgement.ways)
     ways += tuple(_with_values(case, jurisdiction, ways))

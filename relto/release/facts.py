@@ -593,9 +593,16 @@ class Case:
         if adopted.pack is None:
             why = f"the text that {adopted.party} adopted is not held here, or was altered"
             return Law(absent(jurisdiction, why), "", "", FAR)
+        judgement = evaluate(adopted.pack, self.day, lambda name: self.fact(name, jurisdiction))
+        return self.law_with(jurisdiction, judgement)
+
+    def law_with(self, jurisdiction: str, judgement: Judgement) -> Law:
+        """A judgement by the text that is adopted, with the act that adopted it and its last day."""
+        texts = self.read("adopted", jurisdiction)
+        adopted = text_on(texts, self.day)
+        assert adopted is not None
         later = [one.pack.valid.first for one in texts[texts.index(adopted) + 1 :] if one.pack is not None]
         until = min((day_before(first) for first in later if first is not None and first > self.day), default=FAR)
-        judgement = evaluate(adopted.pack, self.day, lambda name: self.fact(name, jurisdiction))
         return Law(judgement, adopted.digest, adopted.act, until)
 
     def speakers(self, jurisdiction: str) -> Mapping[str, frozenset[str]]:

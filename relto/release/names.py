@@ -108,8 +108,20 @@ class Names:
 
     def rank(self, name: bytes) -> int:
         """Where a name stands, or -1."""
-        at = self.beyond(name) - 1
-        return at if at >= 0 and self[at] == name else -1
+        block = bisect.bisect_right(self._firsts, name) - 1
+        if block < 0:
+            return -1
+        starts, rests = self._forms[self._form[block]]
+        start = starts[self._at[block]].tobytes()
+        low, size = int(self._base[block]), min(BLOCK, self._size - block * BLOCK)
+        if not name.startswith(start.rstrip(b"\0")) or len(name) > len(start) + WORD * rests.shape[1]:
+            return -1
+        if not rests.shape[1]:
+            return block * BLOCK
+        column = rests[low : low + size].view(f"S{WORD * rests.shape[1]}").reshape(-1)
+        rest = name[len(start) :]
+        at = int(np.searchsorted(column, np.array(rest, dtype=column.dtype)))
+        return block * BLOCK + at if at < size and column[at] == rest else -1
 
 
 def _common(one: bytes, other: bytes) -> bytes:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 from msgspec import UnsetType
 
-from relto.law import Fact, Finding, Need
+from relto.law import Fact, Finding, Need, Part
 from relto.release.catalogue import Rows
 from relto.release.decide import OfLaw, conclude, terms_of
 from relto.release.facts import ITEM_SIDE, Thing, gone_from
@@ -17,6 +17,7 @@ from relto.release.kernel.classes import licences_of
 from relto.release.kernel.shape import ANSWERS, PERMIT, RANK
 from relto.release.limits import limited_by
 from relto.release.question import Decision, Question, day_before, fact_row, id_text, is_conjunct
+from relto.release.world import Reading
 
 if TYPE_CHECKING:
     from relto.release.kernel.kernel import Kernel
@@ -37,7 +38,10 @@ class Known(NamedTuple):
     text: tuple[bytes | int, ...]
     ends: tuple[str, ...]
     named: str  # the item that its words name, if they name one
-    law: OfLaw | None = None
+    law: OfLaw | None = None  # of a law: what it says beside its findings
+    part: Part | None = None  # of a section of a law: what the law makes of it, and a number for that
+    outcome: int = 0
+    readings: tuple[Reading, ...] = ()
 
 
 class RowItem:
@@ -120,7 +124,7 @@ def keep(
                 buffer = b'"]'
         buffer += b"]]"
     return Known(
-        value=min(RANK[one.value] for one in findings if is_conjunct(one)),
+        value=min((RANK[one.value] for one in findings if is_conjunct(one)), default=PERMIT),
         findings=findings,
         tokens=tuple(tokens),
         facts=tuple((fact, at) for _, fact, at in facts.values()),
@@ -130,6 +134,35 @@ def keep(
         named=item if item and any(item in need.needs for one in findings for need in one.needs) else "",
         law=law,
     )
+
+
+def merged(parts: Sequence[Known]) -> Known:
+    """Several, one behind the other, as one. What a law says is that of the first."""
+    tokens: dict[Token, int] = {}
+    findings: list[Finding] = []
+    facts: list[tuple[Fact, int]] = []
+    slots: list[tuple[int, tuple[tuple[int, int], ...]]] = []
+    text: list[bytes | int] = []
+    buffer = b""
+    for one in parts:
+        if not one.findings:
+            continue
+        at = [tokens.setdefault(token, len(tokens)) for token in one.tokens]
+        slots += [(len(findings) + n, tuple((k, len(facts) + fact) for k, fact in marks)) for n, marks in one.slots]
+        facts += [(fact, at[token]) for fact, token in one.facts]
+        buffer += b"," if findings else b""
+        for piece in one.text:
+            if isinstance(piece, bytes):
+                buffer += piece
+            else:
+                text += [buffer, at[piece]]
+                buffer = b""
+        findings += one.findings
+    return parts[0]._replace(
+        findings=tuple(findings), tokens=tuple(tokens), facts=tuple(facts), slots=tuple(slots), text=(*text, buffer),
+        ends=tuple(end for one in parts for end in one.ends),
+        readings=tuple(dict.fromkeys(reading for one in parts for reading in one.readings)),
+    )  # fmt: skip
 
 
 def keep_plain(finding: Finding) -> Known:

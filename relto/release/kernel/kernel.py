@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import itertools
 import operator
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from relto.acts import ItemState, RecipientClass, Register
 from relto.acts.grown import unlike, unlike_in
 from relto.errors import NotFound
-from relto.law import Finding, Three, outline
+from relto.law import Finding, Pack, Three, joined, outline, part_of, sections
+from relto.law import Part as LawPart
 from relto.law.condition import AnyOf, Test
 from relto.release.catalogue import Part, Rows, name_of
 from relto.release.decide import ends_of, judge, of_law, run_denied, run_rule
 from relto.release.facts import Case, Thing, charter_of, is_gone, law_reads, made_of, text_on
+from relto.release.facts import Law as OneLaw
 from relto.release.kernel.classes import Classes, Recipients
-from relto.release.kernel.explained import Filling, Known, RowItem, keep, keep_plain
+from relto.release.kernel.explained import Filling, Known, RowItem, keep, keep_plain, merged
 from relto.release.kernel.factors import (
     STOPS,
     WITH_USED,
@@ -55,12 +59,29 @@ class Law(NamedTuple):
 
     id: str
     answer: Factor | Joint
-    whole: Factor
+    whole: Factor  # all that it reads, licences apart
+    head: Factor  # what its own answer reads, whatever its text does
     licensed: tuple[tuple[str, Factor], ...]
+    pack: Pack | None = None
+    sections: tuple[tuple[str, Factor, tuple[Factor, ...]], ...] = ()  # with what each reads, licences apart
+
+
+def _of_law(law: Law, known: Mapping[str, Factor | Joint], factors: Mapping[str, Factor]) -> Law:
+    """The same over other factors of the same names."""
+    return Law(
+        law.id, known[law.answer.id], factors[law.whole.id], factors[law.head.id],
+        tuple((name, factors[one.id]) for name, one in law.licensed), law.pack,
+        tuple((id_, factors[one.id], tuple(factors[each.id] for each in held)) for id_, one, held in law.sections),
+    )  # fmt: skip
 
 
 # What a law's own answer reads, whatever its text does.
 EVERY_LAW: Final = frozenset({"item.owner", "transferor.organisation", "recipient.organisation", "recipient.party"})
+
+
+def _bare(law: OneLaw | None) -> OneLaw | None:
+    """What is needed of a judgement beside its findings."""
+    return law and law._replace(judgement=msgspec.structs.replace(law.judgement, findings=(), ways=()))
 
 
 def _above(joints: Iterable[Joint]) -> dict[str, set[str]]:
@@ -123,6 +144,8 @@ class Kernel:
         self.pinned: dict[int, Thing] = {}  # classes whose item was of them in an earlier register
         self.behind: dict[Reading, set[tuple[Reading, ...]]] = {}  # the sets of readings that a reading is part of
         self.resting: dict[tuple[Reading, ...], dict[tuple[str, Any], None]] = {}  # the cells that rest on such a set
+        self.outcomes: dict[bytes, int] = {}  # what sections of laws come to
+        self._outcome = itertools.count()
         self.line = object()  # shared with kernels of later registers that number classes alike
         self._answers: dict[int, tuple[Bytes, Bytes, Bytes]] = {}  # whole, plain and lawful
         self._open: set[int] = set()  # recipients some of whose answers may be others by now
@@ -268,7 +291,9 @@ class Kernel:
 
     def _rests(self, case: Case, cell: tuple[str, Any]) -> tuple[Reading, ...]:
         """Notes on which readings a cell rests."""
-        readings = tuple(case.readings)
+        return self._rest_on(tuple(case.readings), cell)
+
+    def _rest_on(self, readings: tuple[Reading, ...], cell: tuple[str, Any]) -> tuple[Reading, ...]:
         if readings not in self.resting:
             self.resting[readings] = {}
             for reading in readings:
@@ -357,13 +382,18 @@ class Kernel:
         plain = {
             side for name in (pack.facts if pack else ()) if name not in granted for side in made_of(name, id_)
         } | EVERY_LAW
-        whole = self._factor(f"law.{id_}", plain, by_nothing)
+        whole, head = self._factor(f"law.{id_}", plain, by_nothing), self._factor(f"law.{id_}/", EVERY_LAW, by_nothing)
         if pack is None:
-            return Law(id_, self._factor(f"{id_}/absent", (), by_absent), whole, licensed)
+            return Law(id_, self._factor(f"{id_}/absent", (), by_absent), whole, head, licensed)
         says = outline(pack, self.date)
         tests = (says.reach, says.general, AnyOf(parts=says.grounds))
         parts = [compiled(test, partial(self._leaf, id_), partial(self._branch, id_)) for test in tests]
-        return Law(id_, self._branch(id_, "law", parts), whole, licensed)
+        read, known = [], dict(licensed)
+        for one in sections(pack, self.date):
+            sides = {side for name in one.names if name not in known for side in made_of(name, id_)}
+            factor = self._factor(f"law.{id_}/{one.id}", sides, by_nothing)
+            read.append((one.id, factor, tuple(known[name] for name in one.names if name in known)))
+        return Law(id_, self._branch(id_, "law", parts), whole, head, licensed, pack, tuple(read))
 
     def _leaf(self, law: str, test: Test) -> Factor:
         sides = {side for name in test.names() for side in made_of(name, law)}
@@ -488,15 +518,65 @@ class Kernel:
 
     def _kept_law(self, law: Law, item: int, to: int) -> Known:
         key: tuple[Any, ...] = (law.id, int(law.whole.subs[item]), self.sub(law.whole, to))
+        key += self._granted(law, item, to)
+        known = self._known.get(key)
+        if known is None:
+            known = self._from_sections(law, item, to) or self._whole(law, item, to)
+            self._known[key] = known
+            self._rest_on(known.readings, ("", key))
+        return known
+
+    def _granted(self, law: Law, item: int, to: int) -> tuple[Any, ...]:
+        """What it hears about licences; where that is open, the terms count too."""
+        found: tuple[Any, ...] = ()
         for _, factor in law.licensed:
             cell = self.cell(factor, item, to)
-            key = (*key, cell.value if cell.found[2] else (cell.value, int(factor.subs[item])))
+            found += (cell.value if cell.found[2] else (cell.value, int(factor.subs[item])),)
+        return found
+
+    def _whole(self, law: Law, item: int, to: int) -> Known:
+        case = self.case(item, to)
+        says = of_law(case, law.id)
+        return keep(says.findings, says.ends, case.thing, "", says)._replace(readings=tuple(case.readings))
+
+    def _from_sections(self, law: Law, item: int, to: int) -> Known | None:
+        """What a law says from what is kept of its sections; None where that does not do."""
+        if law.pack is None:
+            return None
+        held: dict[str, Known] = {}
+        parts: dict[str, LawPart] = {}
+        for id_, factor, licences in law.sections:
+            one = held[id_] = self._section(law, id_, factor, licences, item, to)
+            assert one.part is not None
+            parts[id_] = one.part
+            if id_ == "reach" and one.part.value is Three.NO:
+                break
+        outcomes = tuple(one.outcome for one in held.values())
+        key = (f"{law.id}/", outcomes, int(law.head.subs[item]), self.sub(law.head, to), self._granted(law, item, to))
+        head = self._known.get(key)
+        if head is None:
+            judgement = joined(law.pack, self.date, parts)
+            if judgement is None:
+                return None
+            case = self.case(item, to)
+            says = of_law(case, law.id, case.law_with(law.id, judgement))
+            short = says._replace(findings=says.findings[:1], law=_bare(says.law))
+            head = keep(short.findings, says.ends, case.thing, "", short)
+            head = self._known[key] = head._replace(readings=self._rests(case, ("", key)))
+        return merged([head, *held.values()])
+
+    def _section(self, law: Law, id_: str, factor: Factor, licences: Sequence[Factor], item: int, to: int) -> Known:
+        key: tuple[Any, ...] = (factor.id, int(factor.subs[item]), self.sub(factor, to))
+        key += tuple(self.cell(one, item, to).value for one in licences)
         known = self._known.get(key)
         if known is None:
             case = self.case(item, to)
-            says = of_law(case, law.id)
-            self._rests(case, ("", key))
-            known = self._known[key] = keep(says.findings, says.ends, case.thing, "", says)
+            assert law.pack is not None
+            part = part_of(law.pack, self.date, id_, lambda name: case.fact(name, law.id))
+            said = msgspec.json.encode((part.value, part.ways, part.ends, part.ref), order="sorted")
+            known = keep(part.findings, (), case.thing, "")
+            known = known._replace(part=part, outcome=self.outcomes.setdefault(said, next(self._outcome)))
+            known = self._known[key] = known._replace(readings=self._rests(case, ("", key)))
         return known
 
     def sub(self, factor: Factor | Joint, to: int) -> int:
@@ -579,15 +659,7 @@ class Kernel:
         made.stopping = tuple(made.factors[one.id] for one in self.stopping)
         made.shown_plain = tuple(made.factors[one.id] for one in self.shown_plain)
         made._plainly, made._lawful = made.joints[self._plainly.id], made.joints[self._lawful.id]
-        made.laws = tuple(
-            Law(
-                one.id,
-                known[one.answer.id],
-                made.factors[one.whole.id],
-                tuple((name, made.factors[factor.id]) for name, factor in one.licensed),
-            )
-            for one in self.laws
-        )
+        made.laws = tuple(_of_law(one, known, made.factors) for one in self.laws)
         made._answers, made._open, made._plain, made._decided = dict(self._answers), set(self._open), {}, {}
         made._known, made.singles, made._things = dict(self._known), dict(self.singles), {}
         return made
