@@ -6,7 +6,7 @@ items, licences and denials there are. It decides nothing about releases (room `
 no clock.
 
 * The set of kinds is closed (`KINDS`); an unknown kind or field is refused.
-* What counts in a ledger follows from that ledger alone (`scan.py`); what needs several parties is a slot (`slots.py`);
+* What counts in a ledger follows from that ledger alone (`scan.py`); what needs several parties is a slot (`votes`);
   what a party may state alone concerns itself and what is its own (`effects.py`).
 * Denials count on sight, votes when confirmed.
 * An act that does not count is kept as void, with the reason.
@@ -99,10 +99,8 @@ from relto.acts.act import (
     version_of,
     write,
 )
-from relto.acts.doubt import Freeze
 from relto.acts.effects import is_quiet
 from relto.acts.envelope import Envelope, merge, open_act, satisfied, sign
-from relto.acts.epochs import epoch_fault, is_later
 from relto.acts.fold import could_engage, extend, fold
 from relto.acts.leaving import Copy, Departure, departure
 from relto.acts.outlook import Coming, outlook
@@ -126,6 +124,8 @@ from relto.acts.register import (
 from relto.acts.roles import ROLES, STATES, role_of, state_of, why_not
 from relto.acts.scan import COMMON_KEY, Entry, KeySpan, Stated, Void, common_tags, entry, kind_of, open_to
 from relto.acts.table import Row, check_row, read_table, registered, write_table
+from relto.acts.votes.doubt import Freeze
+from relto.acts.votes.epochs import epoch_fault, is_later
 
 __all__ = [
     "COMMON",

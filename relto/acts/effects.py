@@ -27,9 +27,7 @@ from msgspec.structs import replace
 from relto import charter as charters
 from relto import law
 from relto.acts import act as a
-from relto.acts.doubt import fork_fault, freezes
 from relto.acts.envelope import satisfied
-from relto.acts.epochs import claims, fault, parts_of
 from relto.acts.grown import Listed, Map, Sorted, Trail
 from relto.acts.register import (
     AdoptedPack,
@@ -45,8 +43,11 @@ from relto.acts.register import (
     RosterState,
 )
 from relto.acts.scan import UNTAGGED, Scan, Stated, Void, kind_of, readers_of
-from relto.acts.slots import Slots, day_of, hidden_from, hides, project_of
 from relto.acts.table import registered
+from relto.acts.votes.ballot import day_of, hidden_from, hides, project_of
+from relto.acts.votes.doubt import fork_fault, freezes
+from relto.acts.votes.epochs import claims, fault, parts_of
+from relto.acts.votes.slots import Slots
 from relto.errors import Malformed, ReltoError
 from relto.law.condition import AllOf, AnyOf, ClearOf, Not, OfAct, Test
 

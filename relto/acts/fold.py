@@ -2,7 +2,7 @@
 
 1. each ledger is scanned alone (`scan.py`);
 2. confirmation: how far the members' ledgers acknowledge each ledger, on this reader's own branch;
-3. slots in chain order: the charter first, then what stands under it (`slots.py`);
+3. slots in chain order: the charter first, then what stands under it (`votes`);
 4. what parties state alone: rights from their own acts, denials united (`effects.py`).
 
 Steps 1 and 4 commute, so `extend` and `fold` agree. *Deny on sight, permit on confirmation.*
@@ -15,12 +15,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from relto.acts import act as a
-from relto.acts.doubt import Freeze
 from relto.acts.effects import Effects
-from relto.acts.epochs import Link, claims, fault
 from relto.acts.register import PartyState, Register
 from relto.acts.scan import Entry, Scan
-from relto.acts.slots import Ballot, Slots, engagement_fault
+from relto.acts.votes.ballot import Ballot, engagement_fault
+from relto.acts.votes.doubt import Freeze
+from relto.acts.votes.epochs import Link, claims, fault
+from relto.acts.votes.slots import Slots
 
 _NOTHING: Mapping[str, bytes] = {}
 

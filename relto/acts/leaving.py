@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from relto.acts import act as a
 from relto.acts.register import Register
-from relto.acts.slots import day_of
+from relto.acts.votes.ballot import day_of
 from relto.errors import NotFound
 
 CopyState = Literal["not_asked", "outstanding", "overdue", "returned", "destroyed", "kept"]

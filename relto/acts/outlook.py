@@ -16,7 +16,7 @@ from msgspec import Struct, UnsetType
 from relto.acts import act as a
 from relto.acts.pipeline import pipeline
 from relto.acts.register import Register
-from relto.acts.slots import day_of
+from relto.acts.votes.ballot import day_of
 
 Kind = Literal["lapses", "ends", "due", "overdue", "awaited", "window", "leaves"]
 

@@ -21,7 +21,7 @@ from msgspec.structs import replace
 from relto import charter as charters
 from relto.acts import act as a
 from relto.acts.register import EngagementState, Proposal, Register
-from relto.acts.slots import day_of
+from relto.acts.votes.ballot import day_of
 from relto.errors import NotFound
 
 Answer = Literal["yes", "no", "unknown"]

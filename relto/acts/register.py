@@ -28,8 +28,8 @@ from relto.acts.act import (
     Roster,
     Term,
 )
-from relto.acts.doubt import Freeze
 from relto.acts.scan import KeySpan, Scan, Stated, Void
+from relto.acts.votes.doubt import Freeze
 from relto.charter import Charter, Parties, Project, Voice
 from relto.errors import NotFound
 from relto.label import Label

@@ -138,7 +138,7 @@ class Scan:
     def __init__(self, origin: str) -> None:
         self.origin = origin
         self.party: str | None = None
-        self.inception: Inception | Epoch | None = None  # entry 0; an epoch goes on after another ledger (`epochs.py`)
+        self.inception: Inception | Epoch | None = None  # entry 0; an epoch goes on after another (`votes/epochs.py`)
         self.chain: list[KeySpan] = []
         self.stated: Trail[Stated] = Trail()
         self.void: Trail[Void] = Trail()

@@ -24,7 +24,8 @@ from relto import acts
 from relto.acts import Entry
 from relto.acts.envelope import Envelope
 from relto.acts.scan import LAG_MS_MAX, Scan
-from relto.acts.slots import Slots, Version, load_charter
+from relto.acts.votes.ballot import Version, load_charter
+from relto.acts.votes.slots import Slots
 from relto.charter import Parties
 
 FOUNDING, X, Y = "f" * 64, "X", "Y"

@@ -8,7 +8,7 @@ import pytest
 from acts_kit import MEMBERS, TERM, Kit, charter_text
 
 from relto import acts
-from relto.acts.tally import outcome
+from relto.acts.votes.tally import outcome
 from relto.charter import Decision, Poll
 from relto.charter.model import Fraction, Veto
 from relto.charter.rules import faults

@@ -4,7 +4,7 @@
   that does not show it (version 1) freezes the whole ledger.
 * Of one pair of contradicting checkpoints the largest size that anybody shows counts: it is as true as a smaller one.
   Of several pairs the smallest: each of them is a fork of its own.
-* Doubt takes rights away at once, like every denial. What was decided before it was known stays decided (`slots.py`).
+* Doubt takes rights away at once, like every denial. What was decided before it was known stays decided (`confirming.py`).
 
 Source: spec/register.md, "Doubt"; docs/decisions/0087-doubt.md.
 """
