@@ -108,10 +108,10 @@ class Run(World):
         node = self.nodes[by]
         register = node.register
         digest = node.put_text(text.encode())
-        n = sum(1 for one in register.slots.values() if one.subject == "charter" and one.state == "in_force") + 1
+        n, prev = register.charter_slot
         what = acts.CharterText(charter=digest, parties=register.directory.digest.hex())
         by_when = {"by": self.time + days * DAY} if days else {}
-        made = self.act(by, "propose", subject="charter", n=n, prev=register.charter_id, what=what, **by_when)
+        made = self.act(by, "propose", subject="charter", n=n, prev=prev, what=what, **by_when)
         self.sync()
         return made
 

@@ -141,6 +141,7 @@ def _register(effects: Effects) -> Register:
         missing=frozenset(effects.missing),
         scans=slots.scans,
         objects=slots.objects,
+        coming=tuple((one.id, one.since) for one in slots.decided[len(slots.versions) :]),
         kept=effects,
     )
 

@@ -71,6 +71,8 @@ class Proposal(Struct, frozen=True, kw_only=True):
     missing: tuple[str, ...] = ()
     waiting: tuple[str, ...] = ()
     settled: Mapping[str, str] = {}  # member -> outcome, from `settle`
+    call: int = 1  # a later one where those before, of the same author, missed their quorum
+    due: str = ""  # decided for good, and in force only from this day
     provisional: bool = False  # enough consents are there, their confirmation is not: it gives no right
 
     @property
@@ -284,6 +286,7 @@ class Register(Struct, frozen=True, kw_only=True):
     missing: frozenset[str]  # objects named and not held
     scans: Mapping[str, Scan]
     objects: Mapping[str, bytes]
+    coming: tuple[tuple[str, str], ...] = ()  # charters that are decided and not in force yet: (id, from this day)
     kept: Kept | None = None  # what the fold goes on from
 
     @property
@@ -307,6 +310,12 @@ class Register(Struct, frozen=True, kw_only=True):
         if self.kept is not None:
             return self.kept.why_void(origin, index)
         return next((one.why for one in self.void if (one.origin, one.index) == (origin, index)), "")
+
+    @property
+    def charter_slot(self) -> tuple[int, str]:
+        """Number and predecessor of the next change of the charter."""
+        decided = sum(one.subject == "charter" and one.state == "in_force" for one in self.slots.values())
+        return decided + len(self.coming) + 1, self.coming[-1][0] if self.coming else self.charter_id
 
     @property
     def members(self) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from relto.charter.model import Charter, Criterion, Duty, later, stage_of
-from relto.charter.rules import Matter, Voice, poll
+from relto.charter.rules import Matter, Voice, poll, rule_for
 from relto.charter.text import Amount, Date
 from relto.errors import NotFound
 from relto.label import Level, expand
@@ -50,6 +50,9 @@ def _vote(charter: Charter, given: dict[str, Any]) -> Answered:
     """`in_force`, `dead` or `open` by these votes; fails: who is asked and has not voted."""
     matter = matter_of(charter, given)
     asked = poll(charter, matter)
+    if "call" in given and not 1 <= given["call"] <= len(asked.rule.later_calls) + 1:
+        raise NotFound(f"clause `{asked.rule.clause}` knows no call {given['call']}")
+    asked = asked.call(given.get("call", 1))
     votes: Mapping[str, Voice] = given.get("votes", {})
     # Whoever has no vote, and whoever may not give one on that day, is not counted.
     said: dict[str, Voice] = {}
@@ -162,7 +165,7 @@ def _stage(charter: Charter, given: dict[str, Any]) -> Answered:
 
 
 def _date(charter: Charter, given: dict[str, Any]) -> Answered:
-    """The day that a period of the charter leads to: `withdrawal`, `recall`, `exit/KIND`, `duty/ID`."""
+    """The day that a period of the charter leads to: `withdrawal`, `recall`, `exit/KIND`, `duty/ID`, `effect/ACT`."""
     day, (what, _, name) = given["day"], given["of"].partition("/")
     if what == "withdrawal":
         return Answered(answer=charter.withdrawal.effective(day), clauses=(charter.withdrawal.clause,))
@@ -170,6 +173,10 @@ def _date(charter: Charter, given: dict[str, Any]) -> Answered:
         order = charter.on_suspend
         due = later(day, Amount(number=order.answer_days, unit="days")) if order.recall else "never"
         return Answered(answer=due, clauses=(order.clause,))
+    if what == "effect":
+        rule = rule_for(charter, matter_of(charter, {**given, "act": name}))
+        waits = rule.takes_effect.day(day) if rule.takes_effect is not None else day
+        return Answered(answer=max(waits, charter.in_force_from), clauses=(rule.clause,))
     if what == "exit":
         exit_ = charter.exit(name)
         decided = f" after {exit_.decided_by}" if exit_.decided_by else ""

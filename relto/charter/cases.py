@@ -19,7 +19,7 @@ from typing import Final, TypeVar, get_args
 import msgspec
 
 from relto.charter.asking import KINDS, Asked
-from relto.charter.draft import SECTIONS
+from relto.charter.draft import CALLS_MAX, SECTIONS
 from relto.charter.model import JOINT_ACTS, Charter, OfficerAct
 from relto.charter.text import (
     Date,
@@ -31,6 +31,7 @@ from relto.charter.text import (
     choice,
     date,
     flag,
+    from_to,
     list_of,
     listing,
     mapping,
@@ -314,6 +315,7 @@ class _Reading:
             "day": date,
             "votes": self.votes,
             "sections": list_of(choice(*SECTIONS), least=1),
+            "call": from_to(1, CALLS_MAX + 1),
             "ends": choice("project", "engagement"),
             "participants": list_of(self.known, least=1),
             "bound": word,
@@ -401,11 +403,23 @@ _NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 _MAY: Final[Mapping[str, tuple[str, ...]]] = {
     **dict.fromkeys(KINDS, ()),
-    "vote": ("votes", "project", "pillar", "participants", "ends", "grade", "sections", "concerned", "bound", "day"),
+    "vote": (
+        "votes",
+        "project",
+        "pillar",
+        "participants",
+        "ends",
+        "grade",
+        "sections",
+        "concerned",
+        "bound",
+        "day",
+        "call",
+    ),
     "suspend": ("proposed_by",),
     "admission": ("attested",),
     "stage": ("day",),
-    "date": ("exit",),
+    "date": ("exit", "sections", "grade"),
     "freshness": ("levels",),
 }
 

@@ -492,6 +492,7 @@ class _Lint:
                     yield error(entry, words, hint=f"clause `{earlier.clause}`: one rule for one matter")
                     break
             yield from self.saved(decision, entry)
+            yield from self.calls(decision, entry)
             known = {one.clause for one in self.charter.decisions}
             for matter, where in self.matters(decision) if set(decision.save_for) <= known else ():
                 for words in rule_faults(poll(self.charter, matter)):
@@ -501,6 +502,19 @@ class _Lint:
                 yield error(entry.at("voters"), words, hint="`participants`, or `rule: unanimity`")
             if decision.veto is not None and decision.rule in {"unanimity", "all_affected"}:
                 yield warning(entry.at("veto"), "where every voter must consent, a veto adds nothing to a refusal")
+
+    def calls(self, decision: Decision, entry: Map) -> Iterator[Problem]:
+        """A later call asks for less than the one before, or it would be no easier to meet."""
+        before = decision.quorum
+        for node, call in zip(_items(entry.at("later_calls")), decision.later_calls, strict=True):
+            if isinstance(node, Map) and call.quorum is not None and before is not None:
+                lower = call.quorum.part * before.whole <= before.part * call.quorum.whole
+                if not lower:
+                    words = f"this call asks for {call.quorum}, more than the {before} of the one before"
+                    yield error(node.at("quorum"), words, hint="a later call has a lower quorum, or none")
+            elif isinstance(node, Map) and before is None:
+                yield error(node, "the call before has no quorum that could be missed", hint="delete this one")
+            before = call.quorum
 
     def saved(self, decision: Decision, entry: Map) -> Iterator[Problem]:
         """The general rule is save for the narrower ones, each by name: struck out, they would widen it."""

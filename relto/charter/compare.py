@@ -50,6 +50,8 @@ def sentences(charter: Charter) -> tuple[Sentence, ...]:
     """Every clause, in the order of the text, after the first lines."""
     told = {entry.clause: words for entry, words in _told(charter)}
     whose = f"{charter.title} ({charter.id}) is decided by engine {charter.engine}"
+    since = f" from {charter.in_force_from} on" if charter.in_force_from else ""
+    whose += since
     head = f"{whose}; a vote counts when the ledgers of {charter.confirm} members acknowledge it."
     found = [Sentence(clause=HEAD, of="charter", words=head)]
     found += [
@@ -190,6 +192,14 @@ def decision_words(one: m.Decision) -> str:
     ]
     more = f" At least {one.quorum} must vote." if one.quorum else ""
     more += f" It is open for {one.open_days} days at least." if one.open_days else ""
+    for each in one.later_calls:
+        who = f"{each.quorum} must vote" if each.quorum else "any number may decide"
+        more += f" If too few vote, it may be called again within {each.within}, and {who}."
+    if one.takes_effect is not None:
+        since = "the last consent" if one.by_all else "its deadline"
+        wait = f"{one.takes_effect.after} after {since}" if one.takes_effect.after.number else f"from {since}"
+        end = f", at the end of the year ({one.takes_effect.year_ends})" if one.takes_effect.year_ends else ""
+        more += f" It takes effect {wait}{end}."
     silence = {"refuses": "", "consents": " Silence is consent.", "abstains": " Silence is not counted."}[one.silence]
     veto = f" One of them may veto it for {_list(one.veto.grounds, 'or')}." if one.veto else ""
     save = f" Save for clause {_list(one.save_for)}." if one.save_for else ""

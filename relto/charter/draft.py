@@ -25,6 +25,7 @@ from relto.charter.model import (
     Attribute,
     Background,
     Basis,
+    Call,
     Candidate,
     CarriedKey,
     Charter,
@@ -33,6 +34,7 @@ from relto.charter.model import (
     Criterion,
     Decision,
     Duty,
+    Effect,
     Entry,
     Evidence,
     Exit,
@@ -108,6 +110,7 @@ K_MAX = 64
 DAYS_MAX = 3660
 CARRIED_DAYS_MAX = 366
 OPENINGS_MAX = 1000
+CALLS_MAX = 8  # later calls of one rule
 
 T = TypeVar("T")
 
@@ -175,6 +178,7 @@ class Reading:
             title=title,
             engine=self.engine,
             confirm=root.take("confirm", from_to(1, PARTIES_MAX)),
+            in_force_from=root.take("in_force_from", date, "") if self.newer(root, "in_force_from", since=3) else "",
             aim=self.one("purpose", self.entry),
             standing=self.one("standing", self.entry),
             grades=self.declared_grades(),
@@ -369,7 +373,7 @@ class Reading:
         base = Decision(act=act, rule=rule, voters=voters, k=k, bound_consents=consents == "consents", **c)
         if not self.newer(entry, *_OF_ENGINE_2):
             return base
-        return self.counting(entry, self.about(entry, base))
+        return self.timing(entry, self.counting(entry, self.about(entry, base)))
 
     def about(self, entry: Map, base: Decision) -> Decision:
         """For which matters of its kind an entry is."""
@@ -406,6 +410,32 @@ class Reading:
             open_days=open_for.number,
             assent=entry.take("assent", list_of(group(_assent), least=1), ()),
             veto=entry.take("veto", group(_veto), None),
+        )
+
+    def timing(self, entry: Map, base: Decision) -> Decision:
+        """What engine 3 adds: calling again when too few voted, and days of effect."""
+        if not self.newer(entry, "later_calls", "takes_effect", since=3):
+            return base
+        calls = list_of(group(self.call), least=1, most=CALLS_MAX, repeats=True)
+        again = base.quorum is not None
+        if not again and "later_calls" in entry:
+            words = "a matter is called again where too few voted, and this rule has no `quorum` that could be missed"
+            raise entry.key_at("later_calls").refuse(words, hint="add `counted: cast` and `quorum: 2/3`, or delete it")
+        effect = base.act in {"charter", "admit", "expel"}
+        return msgspec.structs.replace(
+            base,
+            later_calls=entry.take("later_calls", calls, ()) if again else (),
+            takes_effect=entry.take("takes_effect", group(self.effect), None) if effect else None,
+        )
+
+    def call(self, entry: Map) -> Call:
+        return Call(within=self.period(entry, "within", "a call"), quorum=entry.take("quorum", _fraction, None))
+
+    def effect(self, entry: Map) -> Effect:
+        ends = entry.take("year_ends", _YEAR_END, "")
+        now = Amount(number=0, unit="days")  # at the end of the year in which it is decided
+        return Effect(
+            after=self.period(entry, "after", "a delay") if "after" in entry or not ends else now, year_ends=ends
         )
 
     def suspended_vote(self, entry: Map, of: str) -> SuspendedVote:
@@ -617,10 +647,13 @@ class Reading:
         )
 
     def notice(self, entry: Map) -> Amount:
-        notice = entry.take("notice", _PERIOD)
-        if not 1 <= notice.number <= DAYS_MAX:
-            raise entry.at("notice").refuse(f"a notice is 1 to {DAYS_MAX} days, months or years long")
-        return notice
+        return self.period(entry, "notice", "a notice")
+
+    def period(self, entry: Map, key: str, what: str) -> Amount:
+        found = entry.take(key, _PERIOD)
+        if not 1 <= found.number <= DAYS_MAX:
+            raise entry.at(key).refuse(f"{what} is 1 to {DAYS_MAX} days, months or years long")
+        return found
 
     def duty(self, entry: Map, of: str) -> Duty:
         name = entry.take("id", word)

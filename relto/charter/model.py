@@ -216,6 +216,23 @@ class Veto(msgspec.Struct, frozen=True, kw_only=True):
     grounds: tuple[str, ...]
 
 
+class Call(msgspec.Struct, frozen=True, kw_only=True):
+    """A later call, where the one before missed its quorum: made how long after its deadline, and with which quorum."""
+
+    within: Amount
+    quorum: Fraction | None = None  # None: it decides without one
+
+
+class Effect(msgspec.Struct, frozen=True, kw_only=True):
+    """When a decision takes effect: so long after it, at the end of the year in which that would be."""
+
+    after: Amount
+    year_ends: str = ""
+
+    def day(self, decided: Date) -> Date:
+        return counts_from(decided, self.after, self.year_ends)
+
+
 class Decision(Entry, frozen=True, kw_only=True):
     """How one kind of joint act is decided.
 
@@ -235,6 +252,8 @@ class Decision(Entry, frozen=True, kw_only=True):
     quorum: Fraction | None = None
     silence: Silence = "refuses"
     open_days: int = 0
+    later_calls: tuple[Call, ...] = ()
+    takes_effect: Effect | None = None
     assent: tuple[Assent, ...] = ()
     veto: Veto | None = None
     pillars: tuple[str, ...] = ()
@@ -245,6 +264,12 @@ class Decision(Entry, frozen=True, kw_only=True):
     save_for: tuple[
         str, ...
     ] = ()  # clauses of the narrower entries; without one of them nothing is decided by this one
+
+    @property
+    def by_all(self) -> bool:
+        """Whether everybody who is asked must consent in words, so that the last consent is the decision."""
+        every = self.rule in {"unanimity", "all_affected", "owner"} and self.counted == "all"
+        return every and self.silence == "refuses" and all(one.silence == "refuses" for one in self.assent)
 
     @property
     def general(self) -> bool:
@@ -534,6 +559,7 @@ class Charter(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     engine: int
     confirm: int
+    in_force_from: Date = ""  # of an amendment: not before this day
     aim: Entry
     standing: Entry
     parties: tuple[Party, ...]
@@ -731,7 +757,7 @@ class Charter(msgspec.Struct, frozen=True, kw_only=True):
             for criterion in self.admission
             if criterion.kind == "all_pairs"
             for member in self.parties
-            if member.grade == "member"
+            if member.id in self.members
         )
 
     def _instrument(self, kind: str, one: str, other: str, day: Date) -> Instrument | None:

@@ -27,6 +27,7 @@ from relto.errors import NotFound
 
 Voice = Literal["consent", "refuse", "veto", "silent"]
 State = Literal["open", "in_force", "dead"]
+Turnout = Literal["open", "met", "missed"]
 HALF: Final = Fraction(part=1, whole=2)
 
 
@@ -69,7 +70,23 @@ class Poll(msgspec.Struct, frozen=True, kw_only=True):
         """Whether this can end only at a deadline, so that a proposal without one is void."""
         rule = self.rule
         spoken = rule.counted == "cast" or rule.silence != "refuses" or rule.veto is not None
+        spoken = spoken or (rule.takes_effect is not None and not rule.by_all)
         return spoken or rule.open_days > 0 or any(one.silence != "refuses" for one in rule.assent)
+
+    def call(self, number: int) -> Poll:
+        """The same question at a later call, the first being 1: nothing but the quorum differs."""
+        calls = self.rule.later_calls
+        quorum = calls[min(number - 1, len(calls)) - 1].quorum if number > 1 and calls else self.rule.quorum
+        return msgspec.structs.replace(self, rule=msgspec.structs.replace(self.rule, quorum=quorum))
+
+    def turnout(self, said: Mapping[str, Voice]) -> Turnout:
+        """Whether enough voters take part for the quorum. `met` and `missed` do not change when more is said."""
+        quorum, n = self.rule.quorum, len(self.voters)
+        spoken = [self._as(one, said[one]) for one in self.voters if one in said]
+        cast = sum(one != "abstain" for one in spoken)
+        if quorum is None or quorum.reached(cast, n):
+            return "met"
+        return "open" if quorum.reached(cast + n - len(spoken), n) else "missed"
 
     def is_veto(self, reason: str) -> bool:
         """Whether a refusal with this reason is a veto: it names one of the grounds, and says more."""
@@ -216,7 +233,7 @@ def sections_touched(before: Charter, after: Charter) -> frozenset[str]:
     """The parts of a charter that an amendment changes, by the names that stand at the head of them in the text."""
     found = set()
     for name in before.__struct_fields__:
-        if name not in {"clauses", "digest"} and getattr(before, name) != getattr(after, name):
+        if name not in {"clauses", "digest", "in_force_from"} and getattr(before, name) != getattr(after, name):
             found.add(SECTIONS.get(name, name))
     return frozenset(found)
 

@@ -150,8 +150,8 @@ def _charter_proposal(node: Node, where: str, extra: dict[str, Any]) -> Act:
     text, current = charter_version(node, where), node.register
     what = acts.CharterText(charter=text.charter, parties=text.parties)
     if current.charter_id:
-        n = sum(1 for one in current.slots.values() if one.subject == "charter" and one.state == "in_force") + 1
-        return node.draft("propose", subject="charter", n=n, prev=current.charter_id, what=what, **extra)
+        n, prev = current.charter_slot
+        return node.draft("propose", subject="charter", n=n, prev=prev, what=what, **extra)
     return node.draft("propose", subject="charter", n=1, what=what, **extra)
 
 

@@ -142,8 +142,8 @@ def membership(kind: str) -> Callable[[Node, list[str]], Act]:
             raise Refused(f"`{party[:64]}` {why}", hint="the text given is the charter as it shall be")
         shape = acts.Admission if kind == "admit" else acts.Expulsion
         what = shape(party=party, charter=text.charter, parties=text.parties)
-        n = sum(1 for one in current.slots.values() if one.subject == "charter" and one.state == "in_force") + 1
-        return node.draft("propose", subject="charter", n=n, prev=current.charter_id, what=what, **extra)
+        n, prev = current.charter_slot
+        return node.draft("propose", subject="charter", n=n, prev=prev, what=what, **extra)
 
     return form
 

@@ -128,6 +128,27 @@ def test_after_any_change_it_is_the_kernel_of_the_register_as_it_is_then(seed):
         assert (before.answers(one.recipient)[: len(was[one.id])] == was[one.id]).all()
 
 
+def test_where_a_key_is_disputed_an_earlier_register_may_lack_the_item_that_a_class_is_known_by():
+    """A kernel is handed from register to register, and a question about the past goes back."""
+    world = crowd(2)
+    world.dispute("pern", "pern/node")
+    before = world.register()
+    mood = Mood(random.Random(5))
+    random_item(mood, world, "arda/only-later")
+    world.items["arda/only-later"][0] = relabelled(world.items["arda/only-later"][0])
+    later = Kernel(world.register(), NOW)
+    list(every_pair(later.register, later))
+    again = later.after(before)
+    for mine, expected in every_pair(before, again):
+        assert mine == expected
+
+
+def relabelled(item):
+    """In a class of its own."""
+    facts = msgspec.structs.replace(item.facts, flags=("LONE",))
+    return msgspec.structs.replace(item, facts=facts)
+
+
 def test_where_a_key_is_disputed_a_later_act_counts_too():
     world = good()
     world.engage("dun")

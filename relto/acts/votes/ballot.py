@@ -34,6 +34,7 @@ class Version(Struct, frozen=True, kw_only=True):
     charter: charters.Charter
     directory: charters.Parties
     ledgers: Ledgers
+    since: str = ""  # the day from which it is in force, where it was not at once
 
 
 class Ballot(Struct, frozen=True, kw_only=True):
@@ -47,6 +48,7 @@ class Ballot(Struct, frozen=True, kw_only=True):
     confirmers: tuple[str, ...] = ()
     quorum: int = 0
     ledgers: Ledgers = {}
+    calls: tuple[str, ...] = ()  # earlier calls of the same, by the same author, oldest first
     fault: str = ""  # why it is void whatever anybody votes
     waits: str = ""  # why it cannot be judged here yet
     frozen: str = ""  # why it is not decided although it can be judged
@@ -56,9 +58,12 @@ class Ballot(Struct, frozen=True, kw_only=True):
         assert isinstance(self.one.act, a.Propose)
         return self.one.act
 
-    def outcome(self, voices: Mapping[str, Voice]) -> Outcome:
-        """What these votes decide."""
-        return outcome(self.poll, self.voters, voices)
+    def outcome(self, voices: Mapping[str, Voice], calls: tuple[int, int] = (1, 1)) -> Outcome:
+        """What these votes decide. calls: the first and the last call that it may be, as far as that is known."""
+        if self.poll is None or calls == (1, 1):
+            return outcome(self.poll, self.voters, voices)
+        strict, mild = (outcome(self.poll.call(one), self.voters, voices) for one in calls)
+        return "in_force" if strict == "in_force" else "dead" if mild == "dead" else "open"
 
     def caretaker(self, party: str, at: int) -> charters.Window | None:
         """The caretaker period of a party that a time lies in, by the charter that rules."""

@@ -134,7 +134,8 @@ class Judging(Confirming, ABC):
             for one in self._said(ballot.ledgers[party], rivals, exclusive=False) if party in ballot.ledgers else ():
                 if one.proposal == proposal and not (one.void or one.consent) and self._holds(one.stated, reach):
                     voices.setdefault(party, one.voice)
-        return ballot.outcome(voices) == "dead"
+        # Of a later call the mildest quorum that it may have: this too can only let it live longer.
+        return ballot.outcome(voices, (1, len(ballot.calls) + 1)) == "dead"
 
     def _events(self, scan: Ledger, rivals: tuple[str, ...]) -> list[Said]:
         """Votes and passed deadlines in the order of the ledger; at one index the deadline comes first."""

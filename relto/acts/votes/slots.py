@@ -13,6 +13,9 @@ own ledgers; nobody orders anything between ledgers.
 * A consent in doubt counts where enough members had acknowledged it before they knew of the doubt (`doubt.py`).
 * In force and dead are what the charter's rule makes of the votes that count (`tally.py`). Neither changes when more
   arrives.
+* The same proposal made once more by its author after its deadline is a later call: it is decided by that call's quorum
+  once it is known that the one before missed its own (spec/charter.md, "Engine 3").
+* An amendment that is decided takes effect on its day: when the ledgers of as many members as confirm have passed it.
 
 All of one proposal is decided by the charter version that it names (`under`): voters, confirmers, ledgers. Members read
 each other's votes and acknowledges in full and in order (the common tag; nothing behind an unopened entry counts), so
@@ -23,7 +26,9 @@ Source: spec/register.md, "Slots"; the argument: docs/decisions/0003-slots.md.
 
 from __future__ import annotations
 
+import bisect
 import copy
+import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -63,7 +68,8 @@ from relto.acts.votes.confirming import Reach
 from relto.acts.votes.doubt import Doubt, Freeze, freezes, proven
 from relto.acts.votes.epochs import Ledger, Line, Link, lines
 from relto.acts.votes.judging import Judging
-from relto.charter import Matter, Poll, poll
+from relto.charter import Matter, Poll, Voice, poll
+from relto.charter.model import later
 
 JOINT = (a.Propose, a.Consent, a.Refuse, a.Settle, a.Withdraw)
 RIVALS_MAX = 16  # proposals of one author for one slot; what comes after them is void
@@ -99,7 +105,8 @@ class Slots(Judging):
         self.lines = lines(scans, links)
         self.real: dict[str, Stated] = {}  # acts that stand elsewhere than the slot rule reads them
         self.partnership = pin
-        self.versions: list[Version] = []  # oldest first
+        self.decided: list[Version] = []  # charters, oldest first; no later one takes effect before an earlier one
+        self.versions: list[Version] = []  # those of them that are in force
         self.proposals: dict[str, Proposal] = {}
         self.ballots: dict[str, Ballot] = {}
         self.void: list[Void] = []
@@ -153,8 +160,10 @@ class Slots(Judging):
         joint = [one for more in fresh.values() for one in more if one.common or isinstance(one.act, JOINT)]
         crossed = any(origin in self.ahead and scans[origin].size >= self.ahead[origin] for origin in scans)
         if not joint and not crossed:
-            other.versions = [_moved(version, other.lines) for version in self.versions]
+            other.decided = [_moved(version, other.lines) for version in self.decided]
+            other.versions = other.decided[: len(self.versions)]
             return other
+        other.decided = []
         other.versions, other.void, other.alarms, other.missing = [], [], [], set()
         other.partnership = self.pin
         other.proposals, other.ballots, other.begun = {}, {}, {}
@@ -261,7 +270,7 @@ class Slots(Judging):
     def run(self) -> None:
         self.void += self.refused
         self._found()
-        while self.versions and self._amend():
+        while self.decided and self._amend():
             pass
         subjects = {key[1] for key in self.slots if key[0] and key[0] == self.partnership} - {"charter"}
         for subject in sorted(subjects, key=lambda name: (not name.startswith("project/"), name)):
@@ -287,20 +296,60 @@ class Slots(Judging):
 
     def _amend(self) -> bool:
         """The next charter: by the rule of the version before, and by everyone newly bound."""
-        before = self.versions[-1]
-        rivals = self._rivals((self.partnership, "charter", len(self.versions) + 1, before.id))
+        before = self.decided[-1]
+        rivals = self._rivals((self.partnership, "charter", len(self.decided) + 1, before.id))
         texts = {one.id: self._texts(one) for one in rivals}
         won = self._decide([self._amending_ballot(one, before, texts[one.id]) for one in rivals])
         for one in won[:1]:
             charter, directory = texts[one.id]
             assert charter is not None
             assert directory is not None
-            self._enter(one, charter, directory)
+            since = max(self._effect(self.ballots[one.id], self.proposals[one.id], charter), before.since)
+            self._enter(one, charter, directory, since)
         return bool(won)
 
-    def _enter(self, one: Stated, charter: charters.Charter, directory: charters.Parties) -> None:
-        ledgers = self._listed(directory)
-        self.versions.append(Version(id=one.id, charter=charter, directory=directory, ledgers=ledgers))
+    def _enter(self, one: Stated, charter: charters.Charter, directory: charters.Parties, since: str = "") -> None:
+        version = Version(id=one.id, charter=charter, directory=directory, ledgers=self._listed(directory), since=since)
+        in_force = len(self.versions) == len(self.decided) and self._has_come(version, self.ballots[one.id])
+        self.decided.append(version)
+        if in_force:
+            self.versions.append(version)
+        else:
+            tally = self.proposals[one.id]
+            self.proposals[one.id] = replace(
+                tally, state="open", due=since, why=f"is decided, and in force from {since}"
+            )
+
+    def _effect(self, ballot: Ballot, tally: Proposal, charter: charters.Charter) -> str:
+        """The day from which an amendment is in force; empty: at once.
+
+        Counted from the last consent where all must consent, else from the deadline: what is counted once they are in
+        never changes.
+        """
+        rule, by = (ballot.poll.rule if ballot.poll is not None else None), ballot.act.by
+        if rule is None or rule.takes_effect is None:
+            return charter.in_force_from
+        decided = max((self.stated[one.act].time for one in self._first(tally.votes).values()), default=0)
+        if not rule.by_all and not isinstance(by, UnsetType):
+            decided = by
+        return max(rule.takes_effect.day(day_of(decided)), charter.in_force_from)
+
+    def _has_come(self, version: Version, ballot: Ballot) -> bool:
+        """Whether as many members' ledgers as confirm have passed the day, by what they wrote for all members."""
+        if not version.since:
+            return True
+        start = int(dt.datetime.fromisoformat(version.since).replace(tzinfo=dt.UTC).timestamp() * 1000)
+        passed = 0
+        for party in ballot.confirmers:
+            scan = ballot.ledgers.get(party)
+            clock = self.clocks[scan.origin] if scan is not None else ()
+            at = bisect.bisect_left(clock, start, key=lambda one: one[0])
+            passed += at < len(clock) and scan is not None and clock[at][1].index < scan.readable
+        return 0 < ballot.quorum <= passed
+
+    def _ruling(self, one: Stated) -> Version:
+        """The charter that was in force when an amendment was proposed, by the ledger in which the proposal stands."""
+        return [version for version in self.decided if version.since <= day_of(one.time)][-1]
 
     def _listed(self, directory: charters.Parties) -> Ledgers:
         found = {pin.id: self.ledger(pin.origin, pin.inception) for pin in directory.parties}
@@ -345,34 +394,38 @@ class Slots(Judging):
     def _amending_ballot(self, one: Stated, before: Version, texts: Texts) -> Ballot:
         """A member that is to go, or has given notice, neither votes nor confirms: its silence would keep it."""
         base, (charter, directory) = Ballot(one=one, partnership=self.partnership), texts
-        what, members = base.act.what, before.charter.members
+        ruling = self._ruling(one)
+        what, members = base.act.what, ruling.charter.members
+        if ruling not in self.versions:
+            return replace(base, waits=f"its charter is in force from {ruling.since}")
         if not isinstance(what, a.CharterText | a.Admission | a.Expulsion):
             return replace(base, fault="does not carry a charter")
         if charter is None or directory is None:
             return replace(base, waits=self._waits(one), fault="" if self._waits(one) else "its texts are not sound")
-        signed, signing = before.charter.signatories, charter.signatories
+        signed, signing = ruling.charter.signatories, charter.signatories
         expelled = (what.party,) if isinstance(what, a.Expulsion) else ()
         dropped = tuple(party for party in signed if party not in signing)
-        gone = tuple(party for party in dropped if party in expelled or self._left(party, before, one))
+        gone = tuple(party for party in dropped if party in expelled or self._left(party, ruling, one))
         # Whoever is newly bound consents, whatever the rule says.
         bound = tuple(party for party in signing if party not in signed)
-        asked = poll(before.charter, amendment(what, before.charter, charter))
+        asked = poll(ruling.charter, amendment(what, before.charter, charter))
         asked = replace(
             asked,
             voters=tuple(party for party in asked.voters if party not in gone),
             asked=tuple(dict.fromkeys((*bound, *asked.asked))),
         )
         confirmers = tuple(party for party in members if party not in gone)
-        fault = unlisted(signing, directory) or membership_fault(what, signed, signing)
+        fault = unlisted(signing, directory) or membership_fault(what, before.charter.signatories, signing)
         return replace(
             base,
             voters=asked.everyone,
             poll=asked,
-            charter=before.charter,
+            calls=self._calls(one, asked),
+            charter=ruling.charter,
             confirmers=confirmers,
-            quorum=self.quorum(confirmers, before.charter.confirm),
-            ledgers={**self._listed(directory), **before.ledgers},
-            fault=fault or self._proposal_fault(base, before, asked),
+            quorum=self.quorum(confirmers, ruling.charter.confirm),
+            ledgers={**self._listed(directory), **ruling.ledgers},
+            fault=fault or self._proposal_fault(base, ruling, asked),
         )
 
     def _left(self, party: str, version: Version, one: Stated) -> bool:
@@ -467,6 +520,7 @@ class Slots(Judging):
             base,
             voters=asked.everyone,
             poll=asked,
+            calls=self._calls(one, asked),
             charter=charter,
             confirmers=charter.members,
             quorum=self.quorum(charter.members, charter.confirm),
@@ -514,6 +568,48 @@ class Slots(Judging):
         fault = hidden_from(act, (*version.charter.members, *asked.everyone, *told)) or subject_fault(act)
         return fault or deadline_fault(act, asked)
 
+    # ---- later calls ------------------------------------------------------------------------------------------------
+
+    def _calls(self, one: Stated, asked: Poll) -> tuple[str, ...]:
+        """Earlier calls of the same, each made after the deadline of the one before and in time. All of them stand in
+        one ledger, so nothing that arrives later changes which they are."""
+        found: list[Stated] = []
+        if not asked.rule.later_calls:
+            return ()
+        for other in self.slots.get(slot_of(_proposed(one)), ()):
+            if other.origin == one.origin and other.index <= one.index and _same(_proposed(other), _proposed(one)):
+                found.append(other)
+        chain: list[Stated] = []
+        for other in sorted(found, key=_place):
+            if chain and not _in_time(_proposed(chain[-1]), _proposed(other), asked, len(chain)):
+                chain = []
+            chain.append(other)
+        return tuple(other.id for other in chain[:-1])
+
+    def _call(self, ballot: Ballot, rivals: tuple[str, ...], *, exclusive: bool, hoped: bool) -> tuple[int, int]:
+        """The first and the last call that a proposal may be: a later one than the one before, if that missed its
+        quorum, and the first if it did not; both while that is open."""
+        least, most = 1, 1
+        for earlier in ballot.calls:
+            before = self.ballots[earlier]
+            said = self._voices(before, rivals, exclusive=exclusive, hoped=hoped)
+            if before.poll is None or before.waits or before.frozen:
+                least, most = 1, most + 1  # it cannot be told yet
+            elif before.fault:
+                least, most = 1, 1
+            elif before.poll.call(most).turnout(said) == "missed":
+                least, most = least + 1, most + 1
+            elif before.poll.call(least).turnout(said) == "met":
+                least, most = 1, 1
+            else:
+                least, most = 1, most + 1
+        return least, most
+
+    def _voices(self, ballot: Ballot, rivals: tuple[str, ...], *, exclusive: bool, hoped: bool) -> dict[str, Voice]:
+        """What each party's vote says, of those that count; hoped: also of those that would once they are confirmed."""
+        counted = self._first(self._votes(ballot, rivals, exclusive=exclusive))
+        return {party: vote.voice for party, vote in counted.items() if vote.confirmed or hoped}
+
     # ---- the slot rule ----------------------------------------------------------------------------------------------
 
     def _rivals(self, slot: Slot) -> list[Stated]:
@@ -540,16 +636,14 @@ class Slots(Judging):
             return replace(base, state=state, why=ballot.fault or ballot.waits)
         if ballot.frozen:
             return replace(base, why=ballot.frozen, voters=ballot.voters, missing=ballot.voters)
-        votes: list[Vote] = []
-        for party in ballot.voters:
-            if party in ballot.ledgers:
-                said = self._said(ballot.ledgers[party], rivals, exclusive=exclusive)
-                votes += [self._vote(party, one, ballot) for one in said if one.proposal == id_]
+        votes = self._votes(ballot, rivals, exclusive=exclusive)
         counted = self._first(votes)
         missing = tuple(party for party in ballot.voters if party not in counted)
         waiting = tuple(party for party in ballot.voters if party in counted and not counted[party].confirmed)
-        state = ballot.outcome({party: vote.voice for party, vote in counted.items() if vote.confirmed})
-        hoped = ballot.outcome({party: vote.voice for party, vote in counted.items()})
+        call = self._call(ballot, rivals, exclusive=exclusive, hoped=False)
+        state = ballot.outcome({party: vote.voice for party, vote in counted.items() if vote.confirmed}, call)
+        if_confirmed = self._call(ballot, rivals, exclusive=exclusive, hoped=True)
+        hoped = ballot.outcome({party: vote.voice for party, vote in counted.items()}, if_confirmed)
         return replace(
             base,
             state=state,
@@ -557,8 +651,17 @@ class Slots(Judging):
             votes=tuple(votes),
             missing=missing,
             waiting=waiting,
+            call=call[0],
             provisional=(state, hoped) == ("open", "in_force"),
         )
+
+    def _votes(self, ballot: Ballot, rivals: tuple[str, ...], *, exclusive: bool) -> list[Vote]:
+        votes: list[Vote] = []
+        for party in ballot.voters:
+            if party in ballot.ledgers:
+                said = self._said(ballot.ledgers[party], rivals, exclusive=exclusive)
+                votes += [self._vote(party, one, ballot) for one in said if one.proposal == ballot.one.id]
+        return votes
 
     def _vote(self, party: str, one: Said, ballot: Ballot) -> Vote:
         doubts, at = self._doubts(one, ballot), self.real.get(one.stated.id, one.stated)
@@ -676,3 +779,21 @@ def _again(reach: Reach) -> Reach:
 def _moved(version: Version, scans: Mapping[str, Ledger]) -> Version:
     """The same version with its ledgers as far as they are read now."""
     return replace(version, ledgers={party: scans[scan.origin] for party, scan in version.ledgers.items()})
+
+
+def _proposed(one: Stated) -> a.Propose:
+    assert isinstance(one.act, a.Propose)
+    return one.act
+
+
+def _same(one: a.Propose, other: a.Propose) -> bool:
+    """Whether two proposals of one slot propose the same under the same charter."""
+    return (one.what, one.under) == (other.what, other.under)
+
+
+def _in_time(before: a.Propose, after: a.Propose, asked: Poll, number: int) -> bool:
+    """Whether one is made after the deadline of the other, and no later than the rule lets it be called again."""
+    if isinstance(before.by, UnsetType) or number > len(asked.rule.later_calls):
+        return False
+    within = asked.rule.later_calls[number - 1].within
+    return before.by < after.at and day_of(after.at) <= later(day_of(before.by), within)
