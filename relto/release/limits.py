@@ -113,7 +113,8 @@ def _about(case: Case, one: Limit) -> bool:
     to, charter, work = case.text("recipient.party"), case.charter, work_of(case, case.text("item.project"))
     if owns(case, to):
         return False  # what it keeps for itself
-    member, left = to in charter.members, charter.left(to) is not None
+    member = to in charter.members
+    left = charter.left(to) is not None or (charter.engine > 2 and case.left(to) is not None)
     if not left and (one.to, member) in {("members", False), ("outsiders", True)}:
         return False
     # Who has left is under what bound it as a party, and under what binds others.

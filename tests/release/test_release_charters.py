@@ -357,3 +357,25 @@ def test_a_party_receives_nothing_before_its_first_day():
         assert kernel.explain("arda/lens", 1, someone()) == judge(
             world.register(), usual(world.register(), world.items["arda/lens"][0], someone(), NOW)
         ).decision  # fmt: skip
+
+
+def test_limits_for_others_bind_who_left_by_its_own_notice_too():
+    """What it keeps is under both kinds of limits: neither the notice nor the text is a way around one."""
+    keeps = 'exits:\n- {kind: own_wish, keeps: [{id: rights, says: x, access: {made: all}, clause: "16.2"}], clause: "16.1"}\n'
+    for to, gone, expected in (
+        ("outsiders", "2026-09-22", "deny"), ("members", "2026-09-22", "deny"), ("outsiders", "2026-09-23", "permit"),
+    ):  # fmt: skip
+        text = CHARTER.replace("engine: 1", "engine: 3").replace(
+            "releases: {rule: all,", "releases: {rule: all, limits: [held],"
+        )
+        text += f'limits:\n- {{id: held, to: {to}, needs: [{{never: true}}], clause: "15.1"}}\n{keeps}'
+        world = good()
+        world.charter, world.withdraws["bree"] = load(read(text.encode(), "c")), gone
+        decision = judge(world.register(), ask()).decision
+        assert (decision.answer, [one.rule for one in decision.failing]) == (
+            expected,
+            ["limit.held"] * (expected == "deny"),
+        )
+        item = world.items["arda/lens"][0]
+        usually = judge(world.register(), usual(world.register(), item, someone(), NOW)).decision
+        assert Kernel(world.register(), NOW).explain("arda/lens", 1, someone()) == usually
