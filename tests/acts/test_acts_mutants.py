@@ -52,7 +52,7 @@ MUTANTS = [
     ),
     (
         "P5", "an unconfirmed vote counts", "acts/votes/slots.py",
-        "for party, vote in counted.items() if vote.confirmed})", "for party, vote in counted.items()})",
+        "for party, vote in counted.items() if vote.confirmed}, call)", "for party, vote in counted.items()}, call)",
         "tests/acts/test_acts_slots.py::test_nothing_rests_on_an_unconfirmed_vote",
     ),
     (
